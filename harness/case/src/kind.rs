@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! A case and what it declares.
+
+use crate::{CaseResult, Context};
+use control::{Asic, Asics, FindingKind, Personality};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The body of a case. It starts in a fresh process, from a fresh open.
+pub type Body = Box<dyn Fn(&Context) -> CaseResult + Send + Sync>;
+
+/// The machine that a case needs. Cases with equal needs share a guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guest {
+    /// Changes the default personality of the chip; the name groups cases and is printed.
+    pub personality: Option<(&'static str, fn(&mut Personality))>,
+    /// Parameters of the habanalabs module, as on its command line.
+    pub module_parameters: &'static str,
+    /// The case may wreck the kernel: nobody else runs in its guest.
+    pub own: bool,
+}
+
+/// A rule about the driver. Built with [`Case::new`] and the methods that declare needs.
+pub struct Case {
+    /// `area/subject/rule`: lower case, digits, underscores. An interface: never renamed silently.
+    pub name: Cow<'static, str>,
+    /// Requirement rows that it proves, by id.
+    pub rows: &'static [&'static str],
+    /// Chips that it applies to.
+    pub asics: Asics,
+    /// Wall clock that it may take on real hardware; the runner scales it for slow machines.
+    pub budget: Duration,
+    /// It asks the model for something (control port): skipped on metal.
+    pub model: bool,
+    /// It opens the compute node (impossible with defect D1 and no workaround).
+    pub compute: bool,
+    /// Patterns (plain substrings) of kernel log lines of level warning or worse that belong to it.
+    pub kernel_log: &'static [&'static str],
+    /// Findings of the device model that belong to it.
+    pub findings: &'static [FindingKind],
+    /// Hard resets of the device that it causes.
+    pub resets: u32,
+    /// The machine that it needs.
+    pub guest: Guest,
+    /// What it does.
+    pub body: Body,
+}
+
+impl Case {
+    /// A case of every chip that opens the compute node, with a budget of 10 s, a clean kernel
+    /// log, no findings and no reset.
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        rows: &'static [&'static str],
+        body: impl Fn(&Context) -> CaseResult + Send + Sync + 'static,
+    ) -> Self {
+        Case {
+            name: name.into(),
+            rows,
+            asics: Asics::ALL,
+            budget: Duration::from_secs(10),
+            model: false,
+            compute: true,
+            kernel_log: &[],
+            findings: &[],
+            resets: 0,
+            guest: Guest::default(),
+            body: Box::new(body),
+        }
+    }
+
+    /// Restricts it to some chips.
+    pub fn on(mut self, asics: Asics) -> Self {
+        self.asics = asics;
+        self
+    }
+
+    /// Does it apply to this chip?
+    pub fn applies(&self, asic: Asic) -> bool {
+        self.asics.contains(asic)
+    }
+
+    /// It uses the control node or no node at all.
+    pub fn control_only(mut self) -> Self {
+        self.compute = false;
+        self
+    }
+
+    /// It needs the control port of the model.
+    pub fn model(mut self) -> Self {
+        self.model = true;
+        self
+    }
+
+    /// It may take this long.
+    pub fn budget(mut self, seconds: u64) -> Self {
+        self.budget = Duration::from_secs(seconds);
+        self
+    }
+
+    /// It makes the driver log these.
+    pub fn logs(mut self, patterns: &'static [&'static str]) -> Self {
+        self.kernel_log = patterns;
+        self
+    }
+
+    /// It makes the device see these.
+    pub fn finds(mut self, findings: &'static [FindingKind]) -> Self {
+        self.findings = findings;
+        self
+    }
+
+    /// It causes this many hard resets.
+    pub fn resets(mut self, count: u32) -> Self {
+        self.resets = count;
+        self
+    }
+
+    /// It needs a card configured in its own way.
+    pub fn personality(mut self, name: &'static str, change: fn(&mut Personality)) -> Self {
+        self.guest.personality = Some((name, change));
+        self
+    }
+
+    /// It needs these parameters of the habanalabs module.
+    pub fn module_parameters(mut self, parameters: &'static str) -> Self {
+        self.guest.module_parameters = parameters;
+        self
+    }
+
+    /// It runs alone in its guest, because it may wreck the kernel.
+    pub fn own_guest(mut self) -> Self {
+        self.guest.own = true;
+        self
+    }
+}
