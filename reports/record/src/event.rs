@@ -16,9 +16,25 @@ pub type Facts = BTreeMap<String, String>;
 pub struct Line {
     /// Milliseconds since the start of the run.
     pub at_ms: u64,
+    /// The boot that a guest's event comes from; with several guests side by side the host must
+    /// say it. Without it an event belongs to the boot that was started last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<u32>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl Line {
+    /// An event of the host.
+    pub fn new(at_ms: u64, event: Event) -> Self {
+        Line { at_ms, guest: None, event }
+    }
+
+    /// An event that a guest sent.
+    pub fn from_guest(at_ms: u64, boot: u32, event: Event) -> Self {
+        Line { at_ms, guest: Some(boot), event }
+    }
 }
 
 /// What a run is made against: the unit of expectations.
@@ -122,7 +138,7 @@ pub struct CaseEnd {
 pub struct BootEnd {
     /// Which boot.
     pub boot: u32,
-    /// `done`, `panic`, `hang`, `no_boot`, `qemu_died`, `model_died`, `interrupted`.
+    /// One of [`end`](crate::end).
     pub reason: String,
     /// Last lines of the console where the reason is not `done`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -132,6 +148,6 @@ pub struct BootEnd {
 /// How the run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunEnd {
-    /// `done` or why it was cut.
+    /// [`end::DONE`](crate::end::DONE) or why it was cut.
     pub reason: String,
 }

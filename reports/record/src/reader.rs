@@ -2,7 +2,9 @@
 //! Reads a record back.
 
 use crate::{Event, Line, VERSION};
-use std::io::BufRead;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use thiserror::Error;
 
 /// Why a record cannot be read.
@@ -25,24 +27,31 @@ pub enum ReadError {
 }
 
 /// A record as lines.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// The lines, in order.
     pub lines: Vec<Line>,
     /// The last line was cut short and dropped.
     pub cut: bool,
+    /// Bytes of the lines that stand; what follows is the cut line.
+    pub length: u64,
 }
 
-/// Reads a record. A last line without its newline that does not parse is dropped.
+/// Reads a record. A last line that does not parse or lacks its newline is dropped.
 pub fn read(mut input: impl BufRead) -> Result<Record, ReadError> {
     let mut record = Record::default();
+    let mut bad = None;
     let mut text = Vec::new();
     for number in 1.. {
         text.clear();
-        if input.read_until(b'\n', &mut text)? == 0 {
+        let length = input.read_until(b'\n', &mut text)?;
+        if length == 0 {
             break;
         }
-        match serde_json::from_slice::<Line>(&text) {
+        if let Some((line, why)) = bad {
+            return Err(ReadError::Line { line, why });
+        }
+        match parse(&text) {
             Ok(line) => {
                 if let Event::RunStart { version, .. } = line.event
                     && version > VERSION
@@ -50,10 +59,24 @@ pub fn read(mut input: impl BufRead) -> Result<Record, ReadError> {
                     return Err(ReadError::Version(version));
                 }
                 record.lines.push(line);
+                record.length += length as u64;
             }
-            Err(_) if text.last() != Some(&b'\n') => record.cut = true,
-            Err(why) => return Err(ReadError::Line { line: number, why: why.to_string() }),
+            Err(why) => bad = Some((number, why)),
         }
     }
+    record.cut = bad.is_some();
     Ok(record)
+}
+
+/// Reads the record in a file.
+pub fn read_file(path: &Path) -> Result<Record, ReadError> {
+    read(BufReader::new(File::open(path)?))
+}
+
+/// A line without its newline is cut even where it happens to parse: its writer was not done.
+fn parse(text: &[u8]) -> Result<Line, String> {
+    match text.strip_suffix(b"\n") {
+        Some(text) => serde_json::from_slice(text).map_err(|why| why.to_string()),
+        None => Err("cut short".into()),
+    }
 }
