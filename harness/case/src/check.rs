@@ -44,12 +44,16 @@ pub fn errno<T: Debug>(what: &str, result: Result<T, Errno>, expected: Errno) ->
 /// Fails the case unless the call succeeded; gives its value.
 #[track_caller]
 pub fn succeed<T>(what: &str, result: Result<T, Errno>) -> CaseResult<T> {
-    result.or_else(|errno| {
-        let mut failure = Failure::new(format!("{what} gives {errno:?}, expected success"));
-        failure.details.insert("got".into(), format!("{errno:?}"));
-        failure.details.insert("expected".into(), "success".into());
-        Err(Stop::Fail(failure))
-    })
+    // No closure: the failure is to be located at the caller.
+    match result {
+        Ok(value) => Ok(value),
+        Err(errno) => {
+            let mut failure = Failure::new(format!("{what} gives {errno:?}, expected success"));
+            failure.details.insert("got".into(), format!("{errno:?}"));
+            failure.details.insert("expected".into(), "success".into());
+            Err(Stop::Fail(failure))
+        }
+    }
 }
 
 /// Skips the case unless what it needs is there; `missing` names it.

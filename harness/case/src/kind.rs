@@ -9,11 +9,14 @@ use std::time::Duration;
 /// The body of a case. It starts in a fresh process, from a fresh open.
 pub type Body = Box<dyn Fn(&Context) -> CaseResult + Send + Sync>;
 
+/// Changes the default personality of a chip.
+pub type Change = fn(&mut Personality);
+
 /// The machine that a case needs. Cases with equal needs share a guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guest {
     /// Changes the default personality of the chip; the name groups cases and is printed.
-    pub personality: Option<(&'static str, fn(&mut Personality))>,
+    pub personality: Option<(&'static str, Change)>,
     /// Parameters of the habanalabs module, as on its command line.
     pub module_parameters: &'static str,
     /// The case may wreck the kernel: nobody else runs in its guest.
@@ -117,7 +120,7 @@ impl Case {
     }
 
     /// It needs a card configured in its own way.
-    pub fn personality(mut self, name: &'static str, change: fn(&mut Personality)) -> Self {
+    pub fn personality(mut self, name: &'static str, change: Change) -> Self {
         self.guest.personality = Some((name, change));
         self
     }

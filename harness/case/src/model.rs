@@ -3,10 +3,16 @@
 
 use crate::Stop;
 use control::{Answer, Envelope, Finding, Personality, Reply, Request, Seen};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The model answers at once; a line that is silent for so long is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why the model did not answer as asked.
 #[derive(Debug)]
@@ -42,8 +48,10 @@ impl ModelPort {
         let mut settings = termios::tcgetattr(&line)?;
         termios::cfmakeraw(&mut settings);
         termios::tcsetattr(&line, termios::SetArg::TCSANOW, &settings)?;
-        let first = u64::from(std::process::id()) << 20;
-        Ok(ModelPort { line: BufReader::new(line), next: first })
+        let mut port = ModelPort { line: BufReader::new(line), next: first_id() };
+        // Ends a line that a killed process left half written; an empty line is nothing.
+        port.line.get_mut().write_all(b"\n")?;
+        Ok(port)
     }
 
     /// Asks and waits for the answer; answers to other askers are dropped.
@@ -54,12 +62,10 @@ impl ModelPort {
             .map_err(|why| ModelError::Port(why.into()))?;
         text.push(b'\n');
         self.line.get_mut().write_all(&text).map_err(ModelError::Port)?;
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut answer = String::new();
-            if self.line.read_line(&mut answer).map_err(ModelError::Port)? == 0 {
-                return Err(ModelError::Port(std::io::ErrorKind::UnexpectedEof.into()));
-            }
-            match serde_json::from_str::<Reply>(&answer) {
+            let answer = self.line(deadline).map_err(ModelError::Port)?;
+            match serde_json::from_slice::<Reply>(&answer) {
                 Ok(reply) if reply.id == id => {
                     return match reply.answer {
                         Answer::Refused(why) => Err(ModelError::Refused(why)),
@@ -67,6 +73,27 @@ impl ModelPort {
                     };
                 }
                 Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    /// One line, which must be complete before the deadline.
+    fn line(&mut self, deadline: Instant) -> std::io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        loop {
+            if self.line.buffer().is_empty() {
+                wait(self.line.get_ref(), deadline)?;
+            }
+            let bytes = self.line.fill_buf()?;
+            if bytes.is_empty() {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(bytes.len(), |end| end + 1);
+            line.extend(&bytes[..taken]);
+            self.line.consume(taken);
+            if end.is_some() {
+                return Ok(line);
             }
         }
     }
@@ -100,6 +127,26 @@ impl ModelPort {
         match self.ask(Request::End)? {
             Answer::Findings(findings) => Ok(findings),
             other => Err(ModelError::Unexpected(Box::new(other))),
+        }
+    }
+}
+
+/// The first id of a process: replies to another asker's requests are told apart by it.
+fn first_id() -> u64 {
+    u64::from(std::process::id()) << 20
+}
+
+/// Waits until there is something to read.
+fn wait(line: &File, deadline: Instant) -> std::io::Result<()> {
+    let mut fds = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let milliseconds = u16::try_from(left.as_millis()).unwrap_or(u16::MAX);
+        match poll(&mut fds, PollTimeout::from(milliseconds)) {
+            Ok(0) if left.is_zero() => return Err(std::io::ErrorKind::TimedOut.into()),
+            Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => return Err(errno.into()),
         }
     }
 }

@@ -30,6 +30,12 @@ pub mod end {
     pub const QEMU_DIED: &str = "qemu_died";
     /// The device model ended by itself.
     pub const MODEL_DIED: &str = "model_died";
+    /// The guest gave up after a case that left its kernel or device unusable; the console says why.
+    pub const WRECKED: &str = "wrecked";
+    /// The guest came up, but the driver made no usable device; the console says why.
+    pub const NO_DEVICE: &str = "no_device";
+    /// The time of the run was over.
+    pub const TIME: &str = "time";
     /// Somebody stopped the run.
     pub const INTERRUPTED: &str = "interrupted";
 }

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! The guest's only program: init of the initramfs, runner, and the process of each case.
+//!
+//! As process 1 it mounts, loads the modules of the plan, finds the device, does the work and
+//! ends the machine. Everything it says goes to the results port as one JSON line; the console
+//! belongs to the kernel.
+
+mod exec;
+mod modules;
+mod mounts;
+mod results;
+
+use crate::kmsg::KernelLog;
+use crate::taint::Taint;
+use crate::{Found, Machine, Message, Plan, Roots, Session, Stopped, Work, fault, locate};
+use anyhow::{Context as _, Result, anyhow, bail};
+use case::{Case, ModelPort};
+use record::{BootEnd, Event, Facts, end as names, fact};
+use results::Results;
+use std::path::Path;
+use std::process::ExitCode;
+
+const KMSG: &str = "/dev/kmsg";
+const TAINT: &str = "/proc/sys/kernel/tainted";
+
+/// The `main` of the guest program.
+pub fn main(cases: &[Case]) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [_, "case", name] => crate::run_case(cases, name),
+        _ if std::process::id() == 1 => init(cases),
+        _ => {
+            eprintln!("this program runs inside the guest of gauntlet; start `gauntlet run`");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn init(cases: &[Case]) -> ExitCode {
+    if let Err(why) = work(cases) {
+        // Nothing but the console is left to say it on.
+        eprintln!("gauntlet: {why:#}");
+    }
+    nix::unistd::sync();
+    // With `-no-reboot` a reboot ends QEMU; the call only returns when it is not allowed.
+    let why = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
+    eprintln!("gauntlet: cannot end the machine: {why:?}");
+    ExitCode::FAILURE
+}
+
+fn work(cases: &[Case]) -> Result<()> {
+    mounts::all()?;
+    let text = std::fs::read(Plan::PATH).with_context(|| format!("cannot read {}", Plan::PATH))?;
+    let plan: Plan =
+        serde_json::from_slice(&text).with_context(|| format!("{} makes no sense", Plan::PATH))?;
+    let mut results = Results::open(&plan.results)?;
+    if let Err(why) = planned(cases, &plan, &mut results) {
+        results.say(&Message::Failed(format!("{why:#}")))?;
+    }
+    results.finish()
+}
+
+fn planned(cases: &[Case], plan: &Plan, results: &mut Results) -> Result<()> {
+    let mut log = KernelLog::open(Path::new(KMSG)).context("cannot open the kernel log")?;
+    let found = match device(plan) {
+        Ok(found) => found,
+        Err(why) => {
+            let console = vec![format!("{:#}", with_log(why, &mut log))];
+            let (boot, reason) = (plan.boot, names::NO_DEVICE.to_string());
+            return Ok(results.event(Event::BootEnd(BootEnd { boot, reason, console }))?);
+        }
+    };
+    let port = match &plan.control {
+        None => None,
+        Some(path) => Some(
+            ModelPort::open(path)
+                .with_context(|| format!("cannot open the control port {}", path.display()))?,
+        ),
+    };
+    let boot = plan.boot;
+    let facts = facts(&found, plan, &mut log);
+    results.event(Event::Booted { boot, facts })?;
+    match &plan.work {
+        Work::Program { argv, folder } => {
+            let code = exec::run(argv, folder, results)?;
+            results.say(&Message::Exit(code))?;
+            end(results, boot, Stopped::Done)
+        }
+        Work::Shell(shell) => {
+            let code = exec::shell(shell)?;
+            results.say(&Message::Exit(code))?;
+            end(results, boot, Stopped::Done)
+        }
+        Work::Cases(names) => {
+            let settings = &plan.settings;
+            let port_path = plan.control.clone();
+            let environment =
+                found.environment(port_path, settings.seed, settings.workarounds.clone());
+            let mut session = Session {
+                cases,
+                settings,
+                machine: Machine {
+                    environment,
+                    found: Some(found),
+                    log: Some(log),
+                    taint: TAINT.into(),
+                    port,
+                    program: "/proc/self/exe".into(),
+                },
+                stop: &|| false,
+                emit: &mut |event| results.event(event),
+            };
+            let stopped = session.run(names)?;
+            end(results, boot, stopped)
+        }
+    }
+}
+
+/// How a boot ends: one of the names of the record, and why.
+fn reason(stopped: Stopped) -> (&'static str, Vec<String>) {
+    match stopped {
+        Stopped::Done => (names::DONE, vec![]),
+        Stopped::Wrecked(why) => (names::WRECKED, vec![why]),
+        Stopped::Asked => (names::INTERRUPTED, vec![]),
+        Stopped::Time => (names::TIME, vec![]),
+    }
+}
+
+fn end(results: &mut Results, boot: u32, stopped: Stopped) -> Result<()> {
+    let (reason, console) = reason(stopped);
+    let reason = reason.to_string();
+    Ok(results.event(Event::BootEnd(BootEnd { boot, reason, console }))?)
+}
+
+/// Loads the driver and finds what it made of the device.
+fn device(plan: &Plan) -> Result<Found> {
+    for module in &plan.modules {
+        modules::load(module)?;
+    }
+    let found = locate::find(&Roots::default(), None)
+        .map_err(|missing| anyhow!("the driver made no device: {missing}"))?;
+    if found.asic != plan.asic {
+        bail!("the device is a {}, not a {}", found.asic, plan.asic);
+    }
+    Ok(found)
+}
+
+/// An error with what the kernel had to say about it.
+fn with_log(why: anyhow::Error, log: &mut KernelLog) -> anyhow::Error {
+    let news = log.news();
+    let bad: Vec<String> =
+        news.entries.iter().filter(|e| e.level <= 4).map(|e| e.text.clone()).collect();
+    if bad.is_empty() {
+        return why;
+    }
+    let last = &bad[bad.len().saturating_sub(8)..];
+    anyhow!("{why:#}; the kernel says: {}", last.join(" | "))
+}
+
+/// What is worth knowing of the machine before the first case.
+fn facts(found: &Found, plan: &Plan, log: &mut KernelLog) -> Facts {
+    let mut facts = Facts::new();
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            facts.insert(name.into(), value);
+        }
+    };
+    let read = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_string());
+    add("asic", Some(found.asic.to_string()));
+    add("device", Some(found.name.clone()));
+    add("status", found.status());
+    add(fact::KERNEL_RELEASE, read("/proc/sys/kernel/osrelease"));
+    add("kernel_version", read("/proc/sys/kernel/version"));
+    add("driver_srcversion", read("/sys/module/habanalabs/srcversion"));
+    add("uptime_s", read("/proc/uptime").and_then(|t| Some(t.split_once(' ')?.0.to_string())));
+    add(fact::WORKAROUNDS, Some(plan.settings.workarounds.join(" ")));
+    let taint = Taint::read(Path::new(TAINT)).unwrap_or_default();
+    add("taint", Some(taint.to_string()));
+    let faults = fault::faults(&log.news().entries, &[] as &[&str]);
+    let headlines: Vec<String> = faults.into_iter().map(|fault| fault.headline).collect();
+    add("boot_faults", Some(headlines.join(" | ")));
+    facts
+}
