@@ -1,2 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! suites
+//! The cases: one module an area, and the catalogue of requirements that they prove.
+
+pub mod catalogue;
+pub mod common;
+pub mod info;
+
+use case::Case;
+
+/// Every case, in the order in which a run without a seed goes through them.
+pub fn all() -> Vec<Case> {
+    [info::cases()].into_iter().flatten().collect()
+}

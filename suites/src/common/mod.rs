@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! What cases of several areas need: device nodes, guarded memory, helpers that run beside the
+//! body, sysfs and debugfs, leak accounting.
+
+pub mod beside;
+pub mod buffer;
+pub mod files;
+pub mod node;
+pub mod resources;
+pub mod wait;
