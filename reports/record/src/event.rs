@@ -55,6 +55,9 @@ pub struct Planned {
     pub case: String,
     /// Requirement rows that it proves.
     pub rows: Vec<String>,
+    /// Why it will not run, where that is known before (listed as a skip, needs the model).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<String>,
 }
 
 /// An event of a run, written by the side that sees it (host or guest); the host keeps the journal.

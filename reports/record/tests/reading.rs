@@ -18,7 +18,7 @@ fn start(version: u32) -> Line {
             command: vec!["gauntlet".into(), "run".into()],
             seed: 7,
             targets: vec![target],
-            plan: vec![Planned { target: 0, case, rows: vec!["OPEN-003".into()] }],
+            plan: vec![Planned { target: 0, case, rows: vec!["OPEN-003".into()], skip: None }],
             facts: BTreeMap::new(),
         },
     )
