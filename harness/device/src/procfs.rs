@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! What the kernel says about this process: memory and descriptors. Cases use it to show that a
+//! call leaves nothing behind.
+
+use crate::Errno;
+
+/// Numbers of `/proc/self/status`, in KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Pinned pages.
+    pub pinned: u64,
+    /// Locked pages.
+    pub locked: u64,
+    /// Resident pages.
+    pub resident: u64,
+    /// Address space.
+    pub size: u64,
+}
+
+type Place = fn(&mut Memory) -> &mut u64;
+
+/// Fields of `/proc/self/status` and where they go.
+const FIELDS: &[(&str, Place)] = &[
+    ("VmPin:", |memory| &mut memory.pinned),
+    ("VmLck:", |memory| &mut memory.locked),
+    ("VmRSS:", |memory| &mut memory.resident),
+    ("VmSize:", |memory| &mut memory.size),
+];
+
+fn parse(text: &str) -> Result<Memory, Errno> {
+    let mut memory = Memory::default();
+    for (name, place) in FIELDS {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).ok_or(Errno::ENODATA)?;
+        let number = line.trim().strip_suffix("kB").ok_or(Errno::EBADMSG)?;
+        *place(&mut memory) = number.trim().parse().map_err(|_| Errno::EBADMSG)?;
+    }
+    Ok(memory)
+}
+
+fn read(path: &str) -> Result<String, Errno> {
+    std::fs::read_to_string(path)
+        .map_err(|why| why.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
+}
+
+/// The memory of this process.
+pub fn memory() -> Result<Memory, Errno> {
+    parse(&read("/proc/self/status")?)
+}
+
+/// The open descriptors of this process and what they are, sorted.
+pub fn descriptors() -> Result<Vec<(u32, String)>, Errno> {
+    let folder = std::fs::read_dir("/proc/self/fd")
+        .map_err(|why| why.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+    let mut list = Vec::new();
+    for entry in folder.flatten() {
+        // The descriptor of the listing itself is gone by now and has no target.
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        let Ok(number) = entry.file_name().to_string_lossy().parse() else { continue };
+        if target.to_string_lossy().ends_with("/fd") {
+            continue;
+        }
+        list.push((number, target.to_string_lossy().into_owned()));
+    }
+    list.sort();
+    Ok(list)
+}
+
+/// Mappings of this process whose file's path starts with this, as `/proc/self/maps` lists them.
+pub fn mappings_of(path: &str) -> Result<Vec<String>, Errno> {
+    let maps = read("/proc/self/maps")?;
+    let of = |line: &&str| line.split_whitespace().nth(5).is_some_and(|p| p.starts_with(path));
+    Ok(maps.lines().filter(of).map(str::to_string).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process() -> Result<(), Errno> {
+        let memory = memory()?;
+        assert!(memory.resident > 0 && memory.size >= memory.resident);
+        assert_eq!(memory.pinned, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_new_descriptor_is_seen() -> Result<(), Box<dyn std::error::Error>> {
+        let file = std::fs::File::open("/dev/zero")?;
+        let number = std::os::fd::AsRawFd::as_raw_fd(&file).cast_unsigned();
+        assert!(descriptors()?.contains(&(number, "/dev/zero".to_string())));
+        Ok(())
+    }
+
+    #[test]
+    fn broken_text_is_refused() {
+        let good = "VmSize:\t 4 kB\nVmLck:\t 1 kB\nVmPin:\t 2 kB\nVmRSS:\t 3 kB\n";
+        let wanted = Memory { pinned: 2, locked: 1, resident: 3, size: 4 };
+        assert_eq!(parse(good), Ok(wanted));
+        for end in 0..good.len() - 3 {
+            assert!(parse(&good[..end]).is_err(), "{end}");
+        }
+        assert_eq!(parse(&good.replace("2 kB", "two kB")), Err(Errno::EBADMSG));
+        assert_eq!(parse(&good.replace("2 kB", "2")), Err(Errno::EBADMSG));
+    }
+}
