@@ -2,8 +2,14 @@
 //! The formats of a report, one file each.
 //!
 //! Formats for gates (text, KTAP, JUnit, LAVA) show the verdict; formats for archives (JSON,
-//! KCIDB) hold outcome and verdict.
+//! KCIDB) hold outcome and verdict. HTML shows everything.
 
+mod clock;
+mod json;
+mod junit;
+mod kcidb;
+mod ktap;
+mod lava;
 mod text;
 
 use crate::Run;
@@ -13,24 +19,46 @@ use crate::Run;
 pub enum Format {
     /// What a maintainer reads in the terminal.
     Text,
+    /// KTAP version 1, for kernel CI.
+    Ktap,
+    /// JUnit XML, for CI servers.
+    Junit,
+    /// KCIDB JSON, for KernelCI's database.
+    Kcidb,
+    /// Lines that LAVA picks from a console.
+    Lava,
+    /// Everything that was decided, for programs.
+    Json,
 }
+
+/// Format, word on a command line, name of its file.
+const NAMES: &[(Format, &str, &str)] = &[
+    (Format::Text, "text", "report.txt"),
+    (Format::Ktap, "ktap", "report.ktap"),
+    (Format::Junit, "junit", "junit.xml"),
+    (Format::Kcidb, "kcidb", "kcidb.json"),
+    (Format::Lava, "lava", "lava.txt"),
+    (Format::Json, "json", "summary.json"),
+];
 
 impl Format {
     /// Every format.
-    pub const ALL: &'static [Format] = &[Format::Text];
+    pub const ALL: &'static [Format] =
+        &[Format::Text, Format::Ktap, Format::Junit, Format::Kcidb, Format::Lava, Format::Json];
 
     /// The word on a command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Format::Text => "text",
-        }
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|(format, ..)| *format == self).map_or("", |(_, name, _)| name)
     }
 
     /// The name of its file in the folder of a run.
-    pub const fn file_name(self) -> &'static str {
-        match self {
-            Format::Text => "report.txt",
-        }
+    pub fn file_name(self) -> &'static str {
+        NAMES.iter().find(|(format, ..)| *format == self).map_or("", |(.., file)| file)
+    }
+
+    /// The format of a word on a command line.
+    pub fn find(name: &str) -> Option<Self> {
+        NAMES.iter().find(|(_, known, _)| *known == name).map(|(format, ..)| *format)
     }
 }
 
@@ -39,6 +67,33 @@ impl Run {
     pub fn render(&self, format: Format) -> String {
         match format {
             Format::Text => text::render(self),
+            Format::Ktap => ktap::render(self),
+            Format::Junit => junit::render(self),
+            Format::Kcidb => kcidb::render(self),
+            Format::Lava => lava::render(self),
+            Format::Json => json::render(self),
         }
+    }
+}
+
+/// JSON for programs that a person can read too.
+fn pretty(value: &impl serde::Serialize) -> String {
+    // Strings and numbers under string keys always serialise.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_has_a_word_and_a_file_of_its_own() {
+        assert_eq!(NAMES.len(), Format::ALL.len());
+        for &format in Format::ALL {
+            assert_eq!(Format::find(format.name()), Some(format));
+            let same = NAMES.iter().filter(|(.., file)| *file == format.file_name());
+            assert_eq!(same.count(), 1, "{}", format.name());
+        }
+        assert_eq!(Format::find("pdf"), None);
     }
 }

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Lines that LAVA picks from a console: one test set per target.
+//!
+//! `/` of a name becomes `.`, because LAVA builds addresses of the names. A failure that is known
+//! is a skip: it neither proves the rule nor breaks the gate.
+
+use crate::{CaseRun, Run, Verdict};
+use record::Outcome;
+use std::fmt::Write;
+
+pub(super) fn render(run: &Run) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = write(run, &mut out);
+    out
+}
+
+fn write(run: &Run, out: &mut String) -> std::fmt::Result {
+    for target in &run.targets {
+        let set = target.label().replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-");
+        writeln!(out, "<LAVA_SIGNAL_TESTSET START {set}>")?;
+        for case in &target.cases {
+            let name = case.name.replace('/', ".").replace(['<', '>', ' ', '*'], "_");
+            let result = result(case);
+            write!(out, "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID={name} RESULT={result}")?;
+            match case.duration_us() {
+                0 => writeln!(out, ">")?,
+                us => writeln!(out, " MEASUREMENT={}.{:03} UNITS=ms>", us / 1000, us % 1000)?,
+            }
+        }
+        writeln!(out, "<LAVA_SIGNAL_TESTSET STOP>")?;
+    }
+    Ok(())
+}
+
+fn result(case: &CaseRun) -> &'static str {
+    match case.verdict {
+        Verdict::Regression | Verdict::Gone | Verdict::Fixed => "fail",
+        Verdict::Broken | Verdict::NotRun => "unknown",
+        Verdict::KnownIssue | Verdict::Flake => "skip",
+        Verdict::New | Verdict::Expected => match case.outcome() {
+            Outcome::Skip => "skip",
+            Outcome::Pass
+            | Outcome::Fail
+            | Outcome::KernelFault
+            | Outcome::DeviceFinding
+            | Outcome::Crash
+            | Outcome::Timeout
+            | Outcome::Broken
+            | Outcome::NotRun => "pass",
+        },
+    }
+}
