@@ -1,2 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! vm
+//! Boots a kernel with the driver under test in a virtual machine that has modelled devices.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::time::Duration;
+//! use vm::{Accelerator, Archive, Cache, Event, Guest, Kernel, Machine, ModuleSet, Qemu, Sockets};
+//!
+//! # fn main() -> vm::Result<()> {
+//! let cache = Cache::open_default()?;
+//! let qemu = Qemu::find(&cache)?; // the host's, else a private copy in the cache
+//! let kernel = Kernel::find(&cache, &"debian:6.12".parse()?, None)?;
+//! let modules = ModuleSet::collect(&kernel, None, true)?; // modules.workaround says what was done
+//!
+//! let mut base = Archive::new(); // the same for all boots of a run
+//! base.host_file("/init", Path::new("target/guest"))?; // static program
+//! base.modules(&modules)?; // /gauntlet/modules/NAME.ko, names in load order in .../order
+//! base.firmware()?;
+//! let mut plan = Archive::new(); // what this boot is to do
+//! plan.file("/gauntlet/plan.json", 0o644, "{}")?;
+//! base.write_joined(&[&plan], Path::new("run/boot-1.cpio"))?;
+//!
+//! let sockets = Sockets::new()?; // short paths, removed on drop
+//! let backend = vm::choose(Accelerator::Auto, &cache, &qemu, &kernel)?;
+//! let mut machine = Machine::new(&qemu, backend, kernel.boot_image());
+//! machine.initramfs = Some("run/boot-1.cpio".into());
+//! machine.devices = vec![sockets.path("gaudi0")]; // the model server listens already
+//! machine.control = Some(sockets.path("control")); // ttyS2, the model server listens already
+//! machine.results = Some(sockets.path("results")); // ttyS1, Guest listens
+//! println!("{}", machine.command()?); // shell-quoted
+//!
+//! let guest = Guest::start(&machine, Path::new("run/console.log"), Duration::from_secs(60))?;
+//! for event in &guest.events {
+//!     match event {
+//!         Event::Init { after } => println!("init after {after:?}"),
+//!         Event::Line(line) => println!("{line}"),
+//!         Event::Panic(line) => println!("{line}"),
+//!         Event::Ended(ended) => println!("{ended}"), // always the last one
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The machine knows nothing of cases; what runs in it is the caller's.
+
+pub mod accelerator;
+pub mod apt;
+mod cache;
+mod error;
+pub mod guest;
+pub mod initramfs;
+pub mod kernel;
+pub mod machine;
+pub mod module;
+mod qemu;
+
+pub use accelerator::{Accelerator, Backend, choose};
+pub use cache::{Cache, Lock};
+pub use error::{Error, Result};
+pub use guest::{Cause, Ended, Event, Guest};
+pub use initramfs::Archive;
+pub use kernel::{Kernel, KernelSpec};
+pub use machine::{CommandLine, Machine, Sockets, Topology};
+pub use module::{Module, ModuleSet, Workaround};
+pub use qemu::Qemu;
