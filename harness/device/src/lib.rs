@@ -20,7 +20,9 @@ pub mod memory;
 pub mod mmap;
 pub mod open;
 pub mod procfs;
+pub mod program;
 pub mod region;
+pub mod sync;
 pub mod sysfs;
 pub mod wait;
 
@@ -31,6 +33,8 @@ pub use info::InfoRequest;
 pub use memory::{Allocation, DmaBuf, MapGuard, MemoryRequest};
 pub use mmap::Mapping;
 pub use open::Node;
+pub use program::Program;
 pub use region::{Pages, Pointer};
+pub use sync::{Compare, SyncManager};
 pub use uapi::raw::Errno;
 pub use wait::{WaitAnswer, WaitRequest};
