@@ -27,12 +27,14 @@
 //! | write new expectation files for a person to look over | [`update`] |
 //! | decide the exit code | [`Run::conclusion`], [`Conclusion::exit_code`] |
 //! | write a report | [`Run::render`], [`Format::ALL`], [`Format::file_name`] |
+//! | compare with an earlier run | [`Comparison::new`], [`Comparison::result`] |
 //!
 //! Who decides what: [`Outcome`](record::Outcome) is what happened, [`Verdict`] is what it means
 //! for the target ([`judge`], one table), [`Conclusion`] is what the run means for whoever waits
 //! for its exit code.
 
 mod catalogue;
+mod compare;
 mod conclusion;
 mod expect;
 mod format;
@@ -41,6 +43,7 @@ mod run;
 mod verdict;
 
 pub use catalogue::{Catalogue, CatalogueError, Row};
+pub use compare::{Change, Changed, CompareResult, Comparison, Side};
 pub use conclusion::Conclusion;
 pub use expect::{Entry, Expectations, Pattern, Problem, Problems, Status, update};
 pub use format::Format;

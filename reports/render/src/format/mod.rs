@@ -12,6 +12,8 @@ mod ktap;
 mod lava;
 mod text;
 
+pub(crate) use text::duration;
+
 use crate::Run;
 
 /// A format.
@@ -77,7 +79,7 @@ impl Run {
 }
 
 /// JSON for programs that a person can read too.
-fn pretty(value: &impl serde::Serialize) -> String {
+pub(crate) fn pretty(value: &impl serde::Serialize) -> String {
     // Strings and numbers under string keys always serialise.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }

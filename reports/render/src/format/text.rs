@@ -210,7 +210,7 @@ fn slowest(run: &Run, out: &mut String) -> std::fmt::Result {
 }
 
 /// A duration with a unit that fits.
-pub(super) fn duration(us: u64) -> String {
+pub(crate) fn duration(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} us"),
         1_000..1_000_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
