@@ -6,9 +6,12 @@
 //! the Rust compiler sees them) and `abi/<name>.<arch>.abi` (names and layout as clang sees
 //! them). With `--check` it writes nothing and fails when a file differs.
 
+mod abi;
 mod bind;
 mod header;
+mod layout;
 mod output;
+mod table;
 
 use anyhow::Context;
 use clap::Parser;
@@ -52,7 +55,12 @@ fn one(
     let wrapper = header::wrapper(generation, include)?;
     for arch in bind::ARCHES {
         let text = bind::bindings(generation, &wrapper, include, arch)?;
+        let layout = layout::Layout::parse(&text)?;
+        let snapshot = abi::text(generation.about, arch.name, &layout)?;
+        output.put(&format!("abi/{}.{}.abi", generation.name, arch.name), snapshot)?;
         if arch.compiled {
+            let table = table::text(generation, &layout)?;
+            output.put(&format!("src/{}_table.rs", generation.name), table)?;
             output.put(&format!("src/{}.rs", generation.name), text)?;
         }
     }

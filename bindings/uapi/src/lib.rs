@@ -6,18 +6,28 @@
 //! headers. Enumerations are plain integer constants: a test must be able to send any value.
 //! Nothing here knows what a call means; the typed layer is crate `device`.
 
+pub mod abi;
 #[allow(missing_docs, non_camel_case_types, non_upper_case_globals, clippy::all)]
 #[allow(clippy::undocumented_unsafe_blocks)]
 #[rustfmt::skip]
 pub mod accel;
+#[allow(missing_docs, clippy::all)]
+#[rustfmt::skip]
+mod accel_table;
 #[allow(missing_docs, non_camel_case_types, non_upper_case_globals, clippy::all)]
 #[allow(clippy::undocumented_unsafe_blocks)]
 #[rustfmt::skip]
 pub mod drm;
+#[allow(missing_docs, clippy::all)]
+#[rustfmt::skip]
+mod drm_table;
 #[allow(missing_docs, non_camel_case_types, non_upper_case_globals, clippy::all)]
 #[allow(clippy::undocumented_unsafe_blocks)]
 #[rustfmt::skip]
 pub mod misc;
+#[allow(missing_docs, clippy::all)]
+#[rustfmt::skip]
+mod misc_table;
 pub mod number;
 pub mod raw;
 
