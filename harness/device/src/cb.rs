@@ -66,6 +66,17 @@ impl Node {
         Ok(unsafe { arguments.out.__bindgen_anon_1.cb_handle })
     }
 
+    /// Sends a request; gives what was answered and all words as they come back, which the kernel
+    /// copies even when it refuses.
+    pub fn cb_words(&self, request: &CbRequest) -> (Result<(), Errno>, [u64; 3]) {
+        let mut arguments = request.arguments();
+        // SAFETY: the arguments hold no address.
+        let result = unsafe { self.ioctl(accel::DRM_IOCTL_HL_CB, &mut arguments) };
+        // SAFETY: both are 24 bytes of integers.
+        let words = unsafe { std::mem::transmute::<accel::hl_cb_args, [u64; 3]>(arguments) };
+        (result.map(|_| ()), words)
+    }
+
     /// Creates a command buffer.
     pub fn create_cb(&self, size: u32, flags: u32) -> Result<CommandBuffer<'_>, Errno> {
         let handle = self.cb(&CbRequest::create(size).flags(flags))?;

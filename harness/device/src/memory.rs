@@ -117,6 +117,17 @@ impl Node {
         Ok(MemoryAnswer { first: out.block_handle, block_size: out.block_size })
     }
 
+    /// Sends a request; gives what was answered and all words as they come back, which the kernel
+    /// copies even when it refuses. What it created belongs to the caller.
+    pub fn memory_words(&self, request: &MemoryRequest) -> (Result<(), Errno>, [u64; 5]) {
+        let mut arguments = request.arguments();
+        // SAFETY: host memory of a request is a `Pointer`, which the device may write to.
+        let result = unsafe { self.ioctl(accel::DRM_IOCTL_HL_MEMORY, &mut arguments) };
+        // SAFETY: both are 40 bytes of integers.
+        let words = unsafe { std::mem::transmute::<accel::hl_mem_args, [u64; 5]>(arguments) };
+        (result.map(|_| ()), words)
+    }
+
     /// Allocates device memory.
     pub fn alloc(&self, size: u64, page_size: u64, flags: u32) -> Result<Allocation<'_>, Errno> {
         let answer = self.memory(&MemoryRequest::alloc(size, page_size).flags(flags))?;
@@ -139,9 +150,26 @@ impl Node {
         hint: u64,
         flags: u32,
     ) -> Result<MapGuard<'a>, Errno> {
-        let size = pages.length() as u64;
-        let request = MemoryRequest::map_host(pages.pointer(0), size, hint).flags(flags);
-        let answer = self.memory(&request)?;
+        self.map_host_part(pages, 0, pages.length(), hint, flags)
+    }
+
+    /// The same for a part of the memory.
+    pub fn map_host_part<'a>(
+        &'a self,
+        pages: &'a Pages,
+        offset: usize,
+        size: usize,
+        hint: u64,
+        flags: u32,
+    ) -> Result<MapGuard<'a>, Errno> {
+        let host = pages.pointer(offset);
+        let request = MemoryRequest::map_host(host, size as u64, hint).flags(flags);
+        self.map_request(&request)
+    }
+
+    /// Sends a request that maps.
+    pub fn map_request(&self, request: &MemoryRequest) -> Result<MapGuard<'_>, Errno> {
+        let answer = self.memory(request)?;
         Ok(MapGuard { node: self, address: answer.first })
     }
 

@@ -47,6 +47,21 @@ pub fn memory() -> Result<Memory, Errno> {
     parse(&read("/proc/self/status")?)
 }
 
+/// Pages that the kernel holds pinned for devices now, of all processes (`/proc/vmstat`:
+/// `nr_foll_pin_acquired` less `nr_foll_pin_released`).
+pub fn pinned_pages() -> Result<u64, Errno> {
+    parse_pins(&read("/proc/vmstat")?)
+}
+
+fn parse_pins(text: &str) -> Result<u64, Errno> {
+    let number = |name: &str| {
+        let of =
+            |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse::<u64>().ok();
+        text.lines().find_map(of).ok_or(Errno::ENODATA)
+    };
+    Ok(number("nr_foll_pin_acquired")?.wrapping_sub(number("nr_foll_pin_released")?))
+}
+
 /// The open descriptors of this process and what they are, sorted.
 pub fn descriptors() -> Result<Vec<(u32, String)>, Errno> {
     let folder = std::fs::read_dir("/proc/self/fd")
@@ -90,6 +105,14 @@ mod tests {
         let number = std::os::fd::AsRawFd::as_raw_fd(&file).cast_unsigned();
         assert!(descriptors()?.contains(&(number, "/dev/zero".to_string())));
         Ok(())
+    }
+
+    #[test]
+    fn pins() {
+        let text = "a 1\nnr_foll_pin_acquired 12\nnr_foll_pin_released 5\n";
+        assert_eq!(parse_pins(text), Ok(7));
+        assert_eq!(parse_pins("nr_foll_pin_acquired 12\n"), Err(Errno::ENODATA));
+        assert_eq!(parse_pins(&text.replace("12", "x")), Err(Errno::ENODATA));
     }
 
     #[test]

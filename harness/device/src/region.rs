@@ -26,6 +26,8 @@ pub struct Pointer(u64);
 impl Pointer {
     /// No address.
     pub const NULL: Pointer = Pointer(0);
+    /// A page below `mmap_min_addr`, where nothing can be mapped.
+    pub const UNMAPPED: Pointer = Pointer(0x1000);
     /// The first address that is not of user space (x86-64, four-level tables).
     pub const BEYOND_USER: Pointer = Pointer(0x0000_8000_0000_0000);
     /// An address of the kernel's half.
@@ -251,18 +253,34 @@ impl Drop for Region {
 #[derive(Debug)]
 pub struct Pages {
     region: Region,
+    start: usize,
     length: usize,
 }
 
 impl Pages {
     /// At least `length` bytes, rounded up to pages.
     pub fn new(length: usize) -> Result<Self, Errno> {
+        Pages::aligned(length, page_size())
+    }
+
+    /// The same, starting at a multiple of `alignment`, a power of two of at least a page.
+    pub fn aligned(length: usize, alignment: usize) -> Result<Self, Errno> {
         let page = page_size();
         let length = length.max(1).checked_next_multiple_of(page).ok_or(Errno::ENOMEM)?;
-        let whole = length.checked_add(2 * page).ok_or(Errno::ENOMEM)?;
+        let room = alignment.max(page).checked_add(page).ok_or(Errno::ENOMEM)?;
+        let whole = length.checked_add(room).ok_or(Errno::ENOMEM)?;
         let region = Region::anonymous(whole, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE)?;
-        region.protect(page, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
-        Ok(Pages { region, length })
+        let first = region.pointer(page).address() as usize;
+        let start = first.next_multiple_of(alignment) - region.address() as usize;
+        region.protect(start, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+        Ok(Pages { region, start, length })
+    }
+
+    /// Asks for huge pages; the kernel gives them where it can.
+    pub fn prefer_huge(&self) -> Result<(), Errno> {
+        let start = self.pointer(0).address() as *mut libc::c_void;
+        // SAFETY: the range is ours, and the advice changes no content.
+        Errno::result(unsafe { libc::madvise(start, self.length, libc::MADV_HUGEPAGE) }).map(drop)
     }
 
     /// Usable bytes.
@@ -277,7 +295,7 @@ impl Pages {
     /// When `offset` is behind the end.
     pub fn pointer(&self, offset: usize) -> Pointer {
         assert!(offset <= self.length, "offset {offset:#x} is behind the end {:#x}", self.length);
-        self.region.pointer(page_size() + offset)
+        self.region.pointer(self.start + offset)
     }
 
     /// The place that ends where the memory ends: one byte more is a fault.
@@ -297,25 +315,25 @@ impl Pages {
 
     /// Makes the memory read-only.
     pub fn read_only(&self) -> Result<(), Errno> {
-        self.region.protect(page_size(), self.length, ProtFlags::PROT_READ)
+        self.region.protect(self.start, self.length, ProtFlags::PROT_READ)
     }
 
     /// Makes the memory writable again.
     pub fn writable(&self) -> Result<(), Errno> {
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        self.region.protect(page_size(), self.length, protection)
+        self.region.protect(self.start, self.length, protection)
     }
 
     /// Copies bytes out; panics as [`Region::read`].
     pub fn read(&self, offset: usize, into: &mut [u8]) {
         self.inside(offset, into.len());
-        self.region.read(page_size() + offset, into);
+        self.region.read(self.start + offset, into);
     }
 
     /// Copies bytes in; panics as [`Region::write`].
     pub fn write(&self, offset: usize, from: &[u8]) {
         self.inside(offset, from.len());
-        self.region.write(page_size() + offset, from);
+        self.region.write(self.start + offset, from);
     }
 
     /// The bytes of a range.
@@ -376,6 +394,16 @@ mod tests {
         assert_eq!(read(pages.pointer(0), 1), Err(Errno::EFAULT));
         pages.writable()?;
         assert_eq!(read(pages.pointer(0), 1), Ok(1));
+        Ok(())
+    }
+
+    #[test]
+    fn aligned_pages_have_guards_on_both_sides() -> Result<(), Errno> {
+        let pages = Pages::aligned(3 * page_size(), 1 << 21)?;
+        assert_eq!(pages.pointer(0).address() % (1 << 21), 0);
+        assert!(pages.start >= page_size());
+        assert!(pages.start + pages.length + page_size() <= pages.region.length());
+        pages.fill(3);
         Ok(())
     }
 
