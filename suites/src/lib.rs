@@ -3,11 +3,13 @@
 
 pub mod catalogue;
 pub mod common;
+pub mod dispatch;
 pub mod info;
+pub mod open;
 
 use case::Case;
 
 /// Every case, in the order in which a run without a seed goes through them.
 pub fn all() -> Vec<Case> {
-    [info::cases()].into_iter().flatten().collect()
+    [open::cases(), dispatch::cases(), info::cases()].into_iter().flatten().collect()
 }

@@ -21,6 +21,8 @@ pub struct Guest {
     pub module_parameters: &'static str,
     /// The case may wreck the kernel: nobody else runs in its guest.
     pub own: bool,
+    /// The driver runs as it is shipped: no declared workaround is applied in this guest.
+    pub as_shipped: bool,
 }
 
 /// A rule about the driver. Built with [`Case::new`] and the methods that declare needs.
@@ -134,6 +136,12 @@ impl Case {
     /// It runs alone in its guest, because it may wreck the kernel.
     pub fn own_guest(mut self) -> Self {
         self.guest.own = true;
+        self
+    }
+
+    /// It needs the driver as it is shipped, without declared workarounds.
+    pub fn as_shipped(mut self) -> Self {
+        self.guest.as_shipped = true;
         self
     }
 }

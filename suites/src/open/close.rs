@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! What a close gives back (`device.c: hl_device_release`, `hpriv_release`).
+
+use super::compute::works;
+use crate::common::node::Node;
+use crate::common::resources::{eventfd, eventfd_id, slab_stays};
+use crate::info::call::Request;
+use case::{Case, CaseResult, Context, check, succeed};
+use std::os::fd::{AsFd, AsRawFd};
+use uapi::accel::HL_INFO_REGISTER_EVENTFD;
+
+/// Rounds in which a leak adds up.
+const ROUNDS: u32 = 40;
+
+/// Threads in the count of leaked process ids.
+const THREADS: u32 = 300;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("open/close/gives_back_a_registered_eventfd", &["OPEN-025"], registered)
+            .budget(60),
+        Case::new("open/close/gives_back_its_process_id", &["OPEN-016"], process_ids).budget(120),
+    ]
+}
+
+/// Numbers of eventfds are given out lowest first: leaked ones push new ones up.
+fn registered(cx: &Context) -> CaseResult {
+    let first = eventfd_id(&eventfd()?)?;
+    for _ in 0..ROUNDS {
+        let node = Node::compute(cx)?;
+        let event = eventfd()?;
+        let fd = event.as_fd().as_raw_fd() as u32;
+        let request = Request::new(HL_INFO_REGISTER_EVENTFD, 0, 0).extra(fd);
+        succeed("REGISTER_EVENTFD", request.sent(&node))?;
+        drop(node);
+    }
+    let last = eventfd_id(&eventfd()?)?;
+    let allowed = first + u64::from(ROUNDS) / 2;
+    check(last <= allowed, &format!("{ROUNDS} closes keep no eventfd (ids {first} to {last})"))?;
+    works(&Node::compute(cx)?)
+}
+
+/// Every thread has a `struct pid` of its own, which an open holds and a close gives back.
+fn process_ids(cx: &Context) -> CaseResult {
+    slab_stays("pid", THREADS, || {
+        let user = std::thread::scope(|scope| {
+            scope.spawn(|| Node::try_compute(cx).and_then(Node::close)).join()
+        });
+        match user {
+            Ok(result) => succeed("open and close", result),
+            Err(_) => Err(case::Stop::Broken("a thread panicked".into())),
+        }
+    })
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Opening and closing of both nodes, and what their files can do besides ioctls.
+
+mod close;
+mod compute;
+mod control;
+mod files;
+mod nodes;
+mod race;
+mod shipped;
+
+use case::Case;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let parts = [
+        nodes::cases,
+        shipped::cases,
+        compute::cases,
+        control::cases,
+        files::cases,
+        close::cases,
+        race::cases,
+    ];
+    parts.iter().flat_map(|part| part()).collect()
+}
