@@ -13,6 +13,9 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// The name of the record in the folder of a run.
+    pub const FILE: &str = "journal.jsonl";
+
     /// Starts a record; there must be none at this path yet.
     pub fn create(path: &Path) -> io::Result<Self> {
         OpenOptions::new().write(true).create_new(true).open(path).map(|file| Journal { file })

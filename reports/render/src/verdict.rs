@@ -89,6 +89,21 @@ impl Verdict {
         }
     }
 
+    /// So many cases of it, in words: `2 regressions`, `2 as expected`.
+    pub fn count(self, count: usize) -> String {
+        match self {
+            Verdict::Regression | Verdict::KnownIssue | Verdict::Flake => {
+                crate::format::plural(count, self.title())
+            }
+            Verdict::Gone
+            | Verdict::Broken
+            | Verdict::NotRun
+            | Verdict::Fixed
+            | Verdict::New
+            | Verdict::Expected => format!("{count} {}", self.title()),
+        }
+    }
+
     /// Does it leave the run as good as it was?
     pub const fn is_accepted(self) -> bool {
         match self {

@@ -86,6 +86,21 @@ impl Change {
         }
     }
 
+    /// So many cases of it, in words: `2 new failures`, `2 gone`.
+    pub fn count(self, count: usize) -> String {
+        match self {
+            Change::NewFailure | Change::NewCase => crate::format::plural(count, self.title()),
+            Change::Worse
+            | Change::Gone
+            | Change::NewlySkipped
+            | Change::NotRun
+            | Change::Fixed
+            | Change::Milder
+            | Change::NowRuns
+            | Change::Slower => format!("{count} {}", self.title()),
+        }
+    }
+
     /// Is the driver, or what is known of it, worse off?
     pub const fn is_regression(self) -> bool {
         match self {
@@ -244,13 +259,9 @@ impl Comparison {
 
     /// `2 new failures, 1 fixed, 800 the same`.
     pub fn headline(&self) -> String {
-        let count = |&change: &Change| (self.with(change).count(), change.title());
-        let mut parts: Vec<String> = Change::ALL
-            .iter()
-            .map(count)
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, title)| format!("{n} {title}"))
-            .collect();
+        let count = |&change: &Change| (change, self.with(change).count());
+        let there = Change::ALL.iter().map(count).filter(|(_, n)| *n > 0);
+        let mut parts: Vec<String> = there.map(|(change, n)| change.count(n)).collect();
         parts.push(format!("{} the same", self.same));
         parts.join(", ")
     }
@@ -263,6 +274,11 @@ impl Comparison {
     /// Everything, for programs.
     pub fn json(&self) -> String {
         text::json(self)
+    }
+
+    /// One file for people.
+    pub fn html(&self) -> String {
+        crate::format::render_comparison(self)
     }
 
     fn pair(&mut self, base: &TargetRun, head: &TargetRun, complete: bool) {

@@ -2,7 +2,7 @@
 //! A comparison for the terminal and for programs.
 
 use super::{Change, Changed, Comparison, Side};
-use crate::format::{duration, pretty};
+use crate::format::{duration, ordered, pretty};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -47,7 +47,7 @@ fn one(changed: &Changed, out: &mut String) -> std::fmt::Result {
     if let Some(Side { message, .. }) = head.as_ref().filter(|side| !side.message.is_empty()) {
         writeln!(out, "    {message}")?;
     }
-    for (name, value) in details {
+    for (name, _, value) in ordered(details) {
         writeln!(out, "    {name}: {value}")?;
     }
     match repeat.as_str() {

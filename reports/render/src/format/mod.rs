@@ -5,6 +5,7 @@
 //! KCIDB) hold outcome and verdict. HTML shows everything.
 
 mod clock;
+mod html;
 mod json;
 mod junit;
 mod kcidb;
@@ -12,9 +13,11 @@ mod ktap;
 mod lava;
 mod text;
 
+pub(crate) use html::render_comparison;
 pub(crate) use text::duration;
 
-use crate::Run;
+use crate::{Comparison, Run};
+use std::collections::BTreeMap;
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +34,8 @@ pub enum Format {
     Lava,
     /// Everything that was decided, for programs.
     Json,
+    /// One file for people.
+    Html,
 }
 
 /// Format, word on a command line, name of its file.
@@ -41,12 +46,20 @@ const NAMES: &[(Format, &str, &str)] = &[
     (Format::Kcidb, "kcidb", "kcidb.json"),
     (Format::Lava, "lava", "lava.txt"),
     (Format::Json, "json", "summary.json"),
+    (Format::Html, "html", "report.html"),
 ];
 
 impl Format {
     /// Every format.
-    pub const ALL: &'static [Format] =
-        &[Format::Text, Format::Ktap, Format::Junit, Format::Kcidb, Format::Lava, Format::Json];
+    pub const ALL: &'static [Format] = &[
+        Format::Text,
+        Format::Ktap,
+        Format::Junit,
+        Format::Kcidb,
+        Format::Lava,
+        Format::Json,
+        Format::Html,
+    ];
 
     /// The word on a command line.
     pub fn name(self) -> &'static str {
@@ -74,7 +87,34 @@ impl Run {
             Format::Kcidb => kcidb::render(self),
             Format::Lava => lava::render(self),
             Format::Json => json::render(self),
+            Format::Html => html::render(self, None),
         }
+    }
+
+    /// The page for people, with what changed since an earlier run.
+    pub fn html_since(&self, comparison: &Comparison) -> String {
+        html::render(self, Some(comparison))
+    }
+}
+
+/// Details of a case as every format shows them: the request, what was expected, what came, then
+/// the rest by name. The second word says what kind of value it is, for colours.
+pub(crate) fn ordered(details: &BTreeMap<String, String>) -> Vec<(&str, &'static str, &str)> {
+    const ORDER: &[(&str, &str)] = &[("request", "wide"), ("expected", "want"), ("got", "got")];
+    let place = |name: &str| ORDER.iter().position(|(known, _)| *known == name);
+    let kind = |name: &str| place(name).map_or("", |at| ORDER[at].1);
+    let shown = details.iter().map(|(name, value)| (name.as_str(), kind(name), value.as_str()));
+    let mut shown: Vec<_> = shown.collect();
+    shown.sort_by_key(|(name, ..)| place(name).unwrap_or(ORDER.len()));
+    shown
+}
+
+/// `1 case`, `2 cases`.
+pub(crate) fn plural(count: usize, one: &str) -> String {
+    match (count, one.strip_suffix('y')) {
+        (1, _) => format!("1 {one}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {one}s"),
     }
 }
 

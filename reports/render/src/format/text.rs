@@ -2,6 +2,7 @@
 //! What a maintainer reads in the terminal: the verdict first, then what is not as expected with
 //! the line that repeats it, then the rest in ever fewer words.
 
+use super::{ordered, plural};
 use crate::{CaseRun, Counts, RowState, Run, TargetRun, Verdict};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -49,9 +50,8 @@ fn write(run: &Run, out: &mut String) -> std::fmt::Result {
 /// `1250 cases: 2 regressions, 3 known issues, 1245 as expected (12 skipped)`.
 pub(super) fn headline(counts: &Counts) -> String {
     let shown = Verdict::ALL.iter().filter(|&&verdict| counts.verdict(verdict) > 0);
-    let parts: Vec<String> =
-        shown.map(|&verdict| format!("{} {}", counts.verdict(verdict), verdict.title())).collect();
-    let mut text = format!("{} cases", counts.all);
+    let parts: Vec<String> = shown.map(|&verdict| verdict.count(counts.verdict(verdict))).collect();
+    let mut text = plural(counts.all, "case");
     if !parts.is_empty() {
         text = format!("{text}: {}", parts.join(", "));
     }
@@ -79,9 +79,10 @@ fn details(case: &CaseRun, out: &mut String) -> std::fmt::Result {
         writeln!(out, "  {}:{}: {}", entry.file, entry.line, entry.summary())?;
     }
     if let Some(attempt) = case.decisive() {
-        for (name, value) in &attempt.details {
-            writeln!(out, "  {name}: {value}")?;
+        for (name, _, value) in ordered(&attempt.details) {
+            lines(out, name, value)?;
         }
+        lines(out, "output", &attempt.output)?;
         for line in attempt.findings.iter().map(|line| format!("device: {line}")) {
             writeln!(out, "  {line}")?;
         }
@@ -93,6 +94,18 @@ fn details(case: &CaseRun, out: &mut String) -> std::fmt::Result {
         writeln!(out, "  repeat: {}", case.repeat)?;
     }
     Ok(())
+}
+
+/// A value of one line after its name, a longer one below it.
+fn lines(out: &mut String, name: &str, value: &str) -> std::fmt::Result {
+    match value.lines().count() {
+        0 => Ok(()),
+        1 => writeln!(out, "  {name}: {}", value.trim_end()),
+        _ => {
+            writeln!(out, "  {name}:")?;
+            value.lines().try_for_each(|line| writeln!(out, "    {line}"))
+        }
+    }
 }
 
 fn boots(run: &Run, out: &mut String) -> std::fmt::Result {
