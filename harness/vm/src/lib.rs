@@ -60,6 +60,7 @@ pub use cache::{Cache, Lock};
 pub use error::{Error, Result};
 pub use guest::{Cause, Ended, Event, Guest};
 pub use initramfs::Archive;
+pub use kernel::headers::Headers;
 pub use kernel::{Kernel, KernelSpec};
 pub use machine::{CommandLine, Machine, Sockets, Topology};
 pub use module::{Module, ModuleSet, Workaround};

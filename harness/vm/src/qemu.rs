@@ -52,11 +52,7 @@ impl Qemu {
 
     /// The private copy, fetched if need be.
     pub fn private(cache: &Cache) -> Result<Self> {
-        let root = cache.folder(PRIVATE, |folder| {
-            let apt = Apt::open(cache, Suites::Trixie)?
-                .ok_or(Error::NoMirror { instead: "install QEMU 10.1 or later" })?;
-            apt.unpack_closure("qemu-system-x86", "trixie-backports", folder)
-        })?;
+        let root = private_root(cache)?;
         Self::with_device(private_command(&root))?.ok_or_else(|| {
             Error::Machine(format!(
                 "the QEMU in {} does not list {DEVICE}: remove that folder and try again",
@@ -77,16 +73,25 @@ impl Qemu {
     }
 }
 
-fn private_command(root: &Path) -> Vec<OsString> {
+/// The folder of the private copy, fetched if need be.
+pub(crate) fn private_root(cache: &Cache) -> Result<PathBuf> {
+    cache.folder(PRIVATE, |folder| {
+        let apt = Apt::open(cache, Suites::Trixie)?
+            .ok_or(Error::NoMirror { instead: "install QEMU 10.1 or later" })?;
+        apt.unpack_closure("qemu-system-x86", "trixie-backports", folder)
+    })
+}
+
+/// The start of a command that runs a program with the libraries of the private copy.
+pub(crate) fn through_loader(root: &Path) -> Vec<OsString> {
     let libraries = root.join(LIBRARIES);
-    let mut command: Vec<OsString> = vec![
-        libraries.join(LOADER).into(),
-        "--argv0".into(),
-        PROGRAM.into(),
-        "--library-path".into(),
-        libraries.into(),
-        root.join("usr/bin").join(PROGRAM).into(),
-    ];
+    vec![libraries.join(LOADER).into(), "--library-path".into(), libraries.into()]
+}
+
+fn private_command(root: &Path) -> Vec<OsString> {
+    let mut command = through_loader(root);
+    command.extend(["--argv0".into(), PROGRAM.into()]);
+    command.push(root.join("usr/bin").join(PROGRAM).into());
     for folder in DATA {
         command.push("-L".into());
         command.push(PathBuf::from(root).join(folder).into());

@@ -1,2 +1,226 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! Packaged kernel headers, prepared so that a module can be built against them.
+//! Packaged kernel headers, prepared so that a module can be built against them without
+//! installing them: absolute paths inside the packages lead into the cache, and build tools that
+//! need a newer C library than the host's run through the loader of the private QEMU.
+//!
+//! Limits: the compiler is the host's. The kernel's own (`gcc-12` for Debian 12, `gcc-14` for
+//! Debian 13) is used if it is installed, else `gcc`, which may refuse options of a newer one.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{FLAVOUR, Kernel};
+use crate::apt::{Apt, Suites};
+use crate::cache::Cache;
+use crate::error::{Error, Result, io};
+use crate::qemu;
+
+/// Files of the packages that name absolute paths below `/usr/src`, relative to the build folder.
+const FILES_WITH_PATHS: &[&str] = &["Makefile"];
+/// Links of the packages that are absolute, relative to `lib/modules/RELEASE`.
+const ABSOLUTE_LINKS: &[&str] = &["build", "source"];
+/// Where the build tools of the packages are.
+const TOOLS: &str = "usr/lib";
+/// A tool that every module build runs; without arguments it only prints its usage.
+const PROBE_TOOL: &str = "scripts/basic/fixdep";
+/// The loader's complaint about a C library that is too old.
+const TOO_OLD: &str = "version `GLIBC_";
+
+/// Headers of one kernel.
+#[derive(Debug, Clone)]
+pub struct Headers {
+    /// The folder for `make -C`.
+    pub build: PathBuf,
+    /// Release that modules built here are for.
+    pub release: String,
+    /// The compiler to use.
+    pub compiler: String,
+}
+
+impl Headers {
+    /// Finds or fetches the headers of this kernel.
+    pub fn find(cache: &Cache, kernel: &Kernel) -> Result<Self> {
+        let release = kernel.release.as_str();
+        let name = format!("headers/{release}");
+        let root = match cache.path(&name) {
+            root if root.is_dir() => root,
+            root => {
+                fetch(cache, release, &name, &root)?;
+                root
+            }
+        };
+        let build = root.join("usr/src").join(format!("linux-headers-{release}"));
+        let compiler = compiler(&build);
+        Ok(Self { build, release: release.to_owned(), compiler })
+    }
+
+    /// `make` for the modules of a source folder; further targets and variables may be added.
+    pub fn make(&self, source: &Path) -> Command {
+        let mut command = Command::new("make");
+        command.arg("-C").arg(&self.build);
+        command.arg(format!("M={}", source.display())).arg(format!("CC={}", self.compiler));
+        command
+    }
+}
+
+fn fetch(cache: &Cache, release: &str, name: &str, place: &Path) -> Result<()> {
+    let wanted = format!("linux-headers-{release}");
+    let mut searched = Vec::new();
+    for suites in [Suites::Machine, Suites::Trixie] {
+        let Some(apt) = Apt::open(cache, suites)? else { continue };
+        if !apt.names(&wanted)?.contains(&wanted) {
+            searched.push(apt.description().to_owned());
+            continue;
+        }
+        // The packages of this very build; the compiler and the kernel itself are not needed.
+        let bare = release.strip_suffix(FLAVOUR).unwrap_or(release);
+        let mut packages = apt.depends(&wanted)?;
+        packages.retain(|p| p.contains(bare) && !p.starts_with("linux-image"));
+        packages.push(wanted.clone());
+        let packages: Vec<_> = packages.iter().map(String::as_str).collect();
+        // Without its lock the private QEMU can be fetched inside.
+        let unpacked = tempfile::tempdir_in(cache.root()).map_err(io("create", cache.root()))?;
+        apt.unpack(&packages, unpacked.path())?;
+        drop(apt);
+        prepare(cache, unpacked.path(), release, place)?;
+        cache.folder(name, |folder| {
+            fs::remove_dir(folder).map_err(io("remove", folder))?;
+            fs::rename(unpacked.path(), folder).map_err(io("write", folder))
+        })?;
+        return Ok(());
+    }
+    Err(Error::PackageMissing { wanted, archive: searched.join(", ") })
+}
+
+/// Turns absolute paths into those of the final place and makes the tools run here.
+fn prepare(cache: &Cache, root: &Path, release: &str, place: &Path) -> Result<()> {
+    let build = root.join("usr/src").join(format!("linux-headers-{release}"));
+    let sources = format!("{}/usr/src/", place.display());
+    for file in FILES_WITH_PATHS {
+        let path = build.join(file);
+        let text = fs::read_to_string(&path).map_err(io("read", &path))?;
+        fs::write(&path, text.replace("/usr/src/", &sources)).map_err(io("write", &path))?;
+    }
+    for link in ABSOLUTE_LINKS {
+        let path = root.join("lib/modules").join(release).join(link);
+        let Ok(target) = fs::read_link(&path) else { continue };
+        if let Ok(inside) = target.strip_prefix("/") {
+            fs::remove_file(&path).map_err(io("remove", &path))?;
+            symlink(place.join(inside), &path).map_err(io("write", &path))?;
+        }
+    }
+    if runs_here(&build.join(PROBE_TOOL))? {
+        return Ok(());
+    }
+    let private = qemu::private_root(cache)?;
+    let mut open = vec![root.join(TOOLS)];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).map_err(io("read", &folder))? {
+            let entry = entry.map_err(io("read", &folder))?;
+            let data = entry.metadata().map_err(io("read", &folder))?;
+            if data.is_dir() {
+                open.push(entry.path());
+            } else if data.is_file() && data.permissions().mode() & 0o111 != 0 {
+                wrap(&private, root, place, &entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts a script in the place of a program, which runs it through the private loader.
+fn wrap(private: &Path, root: &Path, place: &Path, program: &Path) -> Result<()> {
+    let bytes = fs::read(program).map_err(io("read", program))?;
+    if !bytes.starts_with(&object::elf::ELFMAG) {
+        return Ok(());
+    }
+    let mut moved = program.as_os_str().to_owned();
+    moved.push(".bin");
+    let moved = PathBuf::from(moved);
+    fs::rename(program, &moved).map_err(io("write", &moved))?;
+    let inside = moved.strip_prefix(root).unwrap_or(&moved);
+    let mut words = qemu::through_loader(private);
+    words.push(place.join(inside).into());
+    let script = format!("#!/bin/sh\nexec {} \"$@\"\n", crate::machine::CommandLine(words));
+    fs::write(program, script).map_err(io("write", program))?;
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).map_err(io("write", program))
+}
+
+fn runs_here(tool: &Path) -> Result<bool> {
+    let output = Command::new(tool).stdin(Stdio::null()).output().map_err(io("run", tool))?;
+    Ok(!String::from_utf8_lossy(&output.stderr).contains(TOO_OLD))
+}
+
+/// The compiler that the packages name, if the host has it.
+fn compiler(build: &Path) -> String {
+    let text = fs::read_to_string(build.join(".kernelvariables")).unwrap_or_default();
+    let line = text.lines().find(|l| l.starts_with("CC ") || l.starts_with("CC="));
+    let named = line.and_then(|l| l.rsplit(['=', ' ', ')']).next()).unwrap_or("gcc").trim();
+    let works = Command::new(named)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if works { named.to_owned() } else { "gcc".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(root: &Path) -> PathBuf {
+        let build = root.join("usr/src/linux-headers-1.0-amd64");
+        let tools = root.join("usr/lib/linux-kbuild-1.0/scripts/basic");
+        let modules = root.join("lib/modules/1.0-amd64");
+        for folder in [&build, &tools, &modules] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(build.join("Makefile"), "include /usr/src/linux-headers-1.0-common/Makefile\n")
+            .unwrap();
+        symlink("../../lib/linux-kbuild-1.0/scripts", build.join("scripts")).unwrap();
+        symlink("/usr/src/linux-headers-1.0-amd64", modules.join("build")).unwrap();
+        fs::copy("/bin/true", tools.join("fixdep")).unwrap();
+        build
+    }
+
+    #[test]
+    fn absolute_paths_lead_into_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().join("c")).unwrap();
+        let root = folder.path().join("r");
+        let build = tree(&root);
+        prepare(&cache, &root, "1.0-amd64", Path::new("/c/h")).unwrap();
+        let text = fs::read_to_string(build.join("Makefile")).unwrap();
+        assert_eq!(text, "include /c/h/usr/src/linux-headers-1.0-common/Makefile\n");
+        let link = fs::read_link(root.join("lib/modules/1.0-amd64/build")).unwrap();
+        assert_eq!(link, Path::new("/c/h/usr/src/linux-headers-1.0-amd64"));
+    }
+
+    #[test]
+    fn a_wrapped_tool_calls_its_new_place() {
+        let folder = tempfile::tempdir().unwrap();
+        tree(folder.path());
+        let tool = folder.path().join("usr/lib/linux-kbuild-1.0/scripts/basic/fixdep");
+        wrap(Path::new("/q"), folder.path(), Path::new("/c/h"), &tool).unwrap();
+        let script = fs::read_to_string(&tool).unwrap();
+        let end = "/c/h/usr/lib/linux-kbuild-1.0/scripts/basic/fixdep.bin \"$@\"\n";
+        assert!(script.starts_with("#!/bin/sh\nexec /q/") && script.ends_with(end), "{script}");
+        // A script stays as it is.
+        wrap(Path::new("/q"), folder.path(), Path::new("/c/h"), &tool).unwrap();
+        assert_eq!(fs::read_to_string(&tool).unwrap(), script);
+    }
+
+    #[test]
+    fn the_named_compiler_is_used_only_if_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".kernelvariables");
+        fs::write(&path, "CC = $(if $(X),$(Y)) $(CROSS_COMPILE)no-such-gcc-99\n").unwrap();
+        assert_eq!(compiler(folder.path()), "gcc");
+        fs::write(&path, "CC = $(CROSS_COMPILE)true\n").unwrap();
+        assert_eq!(compiler(folder.path()), "true");
+    }
+}
