@@ -2,14 +2,17 @@
 //! The cases: one module an area, and the catalogue of requirements that they prove.
 
 pub mod catalogue;
+pub mod cb;
 pub mod common;
 pub mod dispatch;
 pub mod info;
+pub mod memory;
+pub mod mmap;
 pub mod open;
 
 use case::Case;
 
 /// Every case, in the order in which a run without a seed goes through them.
 pub fn all() -> Vec<Case> {
-    [open::cases(), dispatch::cases(), info::cases()].into_iter().flatten().collect()
+    [open::cases(), dispatch::cases(), info::cases(), cb::cases(), mmap::cases(), memory::cases()].into_iter().flatten().collect()
 }

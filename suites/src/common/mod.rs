@@ -7,4 +7,5 @@ pub mod buffer;
 pub mod files;
 pub mod node;
 pub mod resources;
+pub mod typed;
 pub mod wait;

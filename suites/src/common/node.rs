@@ -49,6 +49,12 @@ impl Node {
         Ok(Node { fd })
     }
 
+    /// The typed layer on the same open file.
+    pub fn typed(&self) -> CaseResult<device::Node> {
+        let Node { fd } = self.duplicate()?;
+        Ok(device::Node::from_fd(fd))
+    }
+
     /// Any request with any argument. The value of a successful call is dropped: this driver
     /// answers 0.
     pub fn ioctl(&self, request: u32, argument: u64) -> Result<(), Errno> {

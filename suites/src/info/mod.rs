@@ -4,8 +4,11 @@
 mod any;
 pub mod call;
 mod card;
+mod counters;
+mod eventfd;
 mod firmware;
 mod generic;
+mod memory;
 mod state;
 pub mod table;
 
@@ -14,7 +17,16 @@ use control::Personality;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
-    let parts = [any::cases, generic::cases, card::cases, state::cases, firmware::cases];
+    let parts = [
+        any::cases,
+        generic::cases,
+        card::cases,
+        state::cases,
+        firmware::cases,
+        memory::cases,
+        counters::cases,
+        eventfd::cases,
+    ];
     parts.iter().flat_map(|part| part()).collect()
 }
 
