@@ -82,6 +82,13 @@ impl MemoryRequest {
         self
     }
 
+    /// The same with this context and number of elements.
+    pub fn tail(mut self, ctx_id: u32, elements: u32) -> Self {
+        self.ctx_id = ctx_id;
+        self.elements = elements;
+        self
+    }
+
     /// What goes to the kernel.
     pub fn arguments(&self) -> accel::hl_mem_args {
         let MemoryRequest { words: [first, second, third], op, flags, ctx_id, elements } = *self;

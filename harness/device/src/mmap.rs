@@ -58,6 +58,11 @@ impl Mapping {
         self.0.unmap()
     }
 
+    /// Makes it longer; see [`Region::grow`].
+    pub fn grow(&mut self, length: usize) -> Result<(), Errno> {
+        self.0.grow(length)
+    }
+
     /// Gives a part back; see [`Region::unmap_part`].
     pub fn unmap_part(
         self,

@@ -4,7 +4,9 @@
 //! Such memory is never a Rust reference: it is read and written through copies.
 
 use nix::errno::Errno;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
+use nix::sys::mman::{
+    MRemapFlags, MapFlags, ProtFlags, mmap, mmap_anonymous, mprotect, mremap, munmap,
+};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
@@ -136,6 +138,15 @@ impl Region {
         let whole = std::mem::ManuallyDrop::new(self);
         let keep = |start, length| (length > 0).then_some(Region { start, length });
         Ok((keep(whole.start, offset), keep(behind, whole.length - end)))
+    }
+
+    /// Makes it longer; it may move.
+    pub fn grow(&mut self, length: usize) -> Result<(), Errno> {
+        let flags = MRemapFlags::MREMAP_MAYMOVE;
+        // SAFETY: the mapping is ours, no references into it exist, and its new place is kept.
+        self.start = unsafe { mremap(self.start, self.length, length, flags, None) }?;
+        self.length = length;
+        Ok(())
     }
 
     /// Ends the mapping and says how that went.
@@ -416,6 +427,17 @@ mod tests {
         assert_eq!(region.read_u32(12), 0x1122_3344);
         assert_eq!(region.bytes(8, 2), [0x88, 0x77]);
         region.unmap()
+    }
+
+    #[test]
+    fn grown_memory_keeps_its_content() -> Result<(), Errno> {
+        let both = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let mut region = Region::anonymous(page_size(), both, MapFlags::MAP_PRIVATE)?;
+        region.write(5, b"x");
+        region.grow(4 * page_size())?;
+        assert_eq!(region.bytes(5, 1), b"x");
+        assert_eq!(region.bytes(4 * page_size() - 1, 1), [0]);
+        Ok(())
     }
 
     #[test]

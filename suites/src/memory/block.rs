@@ -41,7 +41,7 @@ fn refused(cx: &Context, expected: Errno) -> CaseResult {
 
 fn rest(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
-    let request = MemoryRequest { ctx_id: 3, elements: 4, ..MemoryRequest::map_block(1).flags(5) };
+    let request = MemoryRequest::map_block(1).flags(5).tail(3, 4);
     let (result, words) = node.memory_words(&request);
     if result.is_ok() {
         return case::fail("MAP_BLOCK of address 1 succeeds");

@@ -52,7 +52,7 @@ fn still_maps(node: &Node) -> CaseResult {
 fn unknown_operations(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     for op in [7, 8, 0x8000_0000, u32::MAX] {
-        let request = MemoryRequest { elements: 5, ..MemoryRequest::alloc(1, 2).op(op) };
+        let request = MemoryRequest::alloc(1, 2).op(op).tail(0, 5);
         let (result, words) = node.memory_words(&request);
         let at = |stop: case::Stop| stop.request(&request);
         errno("MEMORY with an unknown operation", result, Errno::EINVAL).map_err(at)?;
