@@ -14,5 +14,8 @@ use case::Case;
 
 /// Every case, in the order in which a run without a seed goes through them.
 pub fn all() -> Vec<Case> {
-    [open::cases(), dispatch::cases(), info::cases(), cb::cases(), mmap::cases(), memory::cases()].into_iter().flatten().collect()
+    [open::cases(), dispatch::cases(), info::cases(), cb::cases(), mmap::cases(), memory::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -2,13 +2,17 @@
 //! INFO: every opcode, on both nodes.
 
 mod any;
+mod attest;
 pub mod call;
 mod card;
 mod counters;
+mod engines;
+mod event;
 mod eventfd;
 mod firmware;
 mod generic;
 mod memory;
+mod reset;
 mod state;
 pub mod table;
 
@@ -26,6 +30,10 @@ pub fn cases() -> Vec<Case> {
         memory::cases,
         counters::cases,
         eventfd::cases,
+        engines::cases,
+        attest::cases,
+        reset::cases,
+        event::cases,
     ];
     parts.iter().flat_map(|part| part()).collect()
 }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! SECURED_ATTESTATION, DEV_SIGNED and FW_GENERIC_REQ: data that firmware prepares in host memory
+//! (`firmware_if.c: hl_fw_get_sec_attest_data`, `habanalabs_ioctl.c: send_fw_generic_request`).
+
+use super::call::{Request, ask_with};
+use crate::common::buffer::{Buffer, FILLINGS};
+use crate::common::node::Node;
+use case::{Case, CaseResult, Context, check, equal, errno, succeed};
+use nix::errno::Errno;
+use uapi::accel::{HL_INFO_FW_GENERIC_REQ, hl_info_sec_attest, hl_info_signed};
+
+/// Numbers that a caller chooses so that an answer cannot be an older one.
+const NONCES: [u32; 4] = [0, 1, 0x89ab_cdef, u32::MAX];
+
+/// Size of `struct cpucp_info` (`cpucp_if.h`), which the signed device information holds.
+const CPUCP_INFO: u16 = 1768;
+
+/// `HL_PASSTHROUGH_VERSIONS` of `enum hl_passthrough_type` (`cpucp_if.h`).
+pub const VERSIONS: u32 = 0;
+
+/// Largest buffer that firmware may fill.
+const LARGEST: u32 = 1 << 20;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let cases = [
+        Case::new(
+            "info/secured_attestation/echoes_the_nonce",
+            &["INFO-SECURED_ATTESTATION-006"],
+            attestation,
+        ),
+        Case::new("info/dev_signed/echoes_the_nonce", &["INFO-DEV_SIGNED-006"], signed),
+        Case::new(
+            "info/fw_generic_req/rejects_unknown_requests",
+            &["INFO-FW_GENERIC_REQ-002"],
+            unknown,
+        ),
+        Case::new(
+            "info/fw_generic_req/rejects_buffers_above_1_mib",
+            &["INFO-FW_GENERIC_REQ-003"],
+            large,
+        )
+        .logs(&["buffer size cannot exceed 1MB"]),
+        Case::new("info/fw_generic_req/has_no_empty_buffer", &["INFO-FW_GENERIC_REQ-004"], |cx| {
+            let request = Request::new(HL_INFO_FW_GENERIC_REQ, 0, 0).extra(VERSIONS);
+            errno("FW_GENERIC_REQ", request.sent(&Node::control(cx)?), Errno::ENOMEM)
+        }),
+        Case::new("info/fw_generic_req/gives_its_buffer_back", &["INFO-FW_GENERIC_REQ-005"], pool)
+            .budget(60),
+    ];
+    cases.into_iter().map(|case| case.control_only().model()).collect()
+}
+
+fn attestation(cx: &Context) -> CaseResult {
+    let node = Node::control(cx)?;
+    for nonce in NONCES {
+        let answer: hl_info_sec_attest = ask_with(&node, nonce)?;
+        equal("nonce", answer.nonce, nonce)?;
+        equal("pad0", answer.pad0, [0; 2])?;
+        check(usize::from(answer.pcr_quote_len) <= answer.pcr_quote.len(), "the quote fits")?;
+        check(usize::from(answer.pub_data_len) <= answer.public_data.len(), "public data fits")?;
+        check(usize::from(answer.certificate_len) <= answer.certificate.len(), "certificate fits")?;
+        check(usize::from(answer.quote_sig_len) <= answer.quote_sig.len(), "signature fits")?;
+    }
+    Ok(())
+}
+
+fn signed(cx: &Context) -> CaseResult {
+    let node = Node::control(cx)?;
+    for nonce in NONCES {
+        let answer: hl_info_signed = ask_with(&node, nonce)?;
+        equal("nonce", answer.nonce, nonce)?;
+        equal("dev_info_len", answer.dev_info_len, CPUCP_INFO)?;
+        equal("pad", answer.pad, [0; 2])?;
+        let rest = &answer.dev_info[usize::from(CPUCP_INFO)..];
+        check(rest.iter().all(|byte| *byte == 0), "dev_info is zero behind the information")?;
+        check(usize::from(answer.info_sig_len) <= answer.info_sig.len(), "the signature fits")?;
+    }
+    Ok(())
+}
+
+fn unknown(cx: &Context) -> CaseResult {
+    let node = Node::control(cx)?;
+    let buffer = Buffer::new(4096)?;
+    // 7.3 knows three requests; what lies above is nobody's.
+    for request in [16, 255, 0x8000_0000, u32::MAX] {
+        let request = Request::new(HL_INFO_FW_GENERIC_REQ, buffer.start(), 4096).extra(request);
+        errno("FW_GENERIC_REQ", request.sent(&node), Errno::EINVAL)
+            .map_err(|stop| stop.request(&request))?;
+    }
+    equal("the buffer", buffer.read(buffer.start(), 4096), vec![FILLINGS[0]; 4096])
+}
+
+fn large(cx: &Context) -> CaseResult {
+    let node = Node::control(cx)?;
+    let buffer = Buffer::new(1)?;
+    for size in [LARGEST + 1, 0x8000_0000, u32::MAX] {
+        let request = Request::new(HL_INFO_FW_GENERIC_REQ, buffer.start(), size).extra(VERSIONS);
+        errno("FW_GENERIC_REQ", request.sent(&node), Errno::EINVAL)
+            .map_err(|stop| stop.request(&request))?;
+    }
+    Ok(())
+}
+
+/// Firmware's pool has 2 MiB: buffers that are not given back as a whole run out of it soon.
+fn pool(cx: &Context) -> CaseResult {
+    let node = Node::control(cx)?;
+    let mut buffer = Buffer::new(LARGEST as usize / 2)?;
+    for size in [LARGEST / 2, 4096, 100] {
+        for _ in 0..24 {
+            buffer.fill(FILLINGS[0]);
+            let pointer = buffer.before_end(size as usize);
+            let request = Request::new(HL_INFO_FW_GENERIC_REQ, pointer, size).extra(VERSIONS);
+            succeed("FW_GENERIC_REQ", request.sent(&node))
+                .map_err(|stop| stop.request(&request))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! What INFO says after firmware posted an event (`gaudi.c: gaudi_handle_eqe`).
+//!
+//! The events are Gaudi's; the rules about what is captured are common code.
+
+mod captured;
+mod notify;
+mod throttle;
+
+use super::call::{ask, ask_words};
+use crate::common::node::Node;
+use crate::common::wait;
+use case::{Case, CaseResult, Context, fail};
+use control::Request;
+use nix::time::{ClockId, clock_gettime};
+use std::time::Duration;
+use uapi::accel;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let parts = [notify::cases, throttle::cases, captured::cases];
+    parts.iter().flat_map(|part| part()).map(Case::model).collect()
+}
+
+/// Event numbers of Gaudi (`gaudi_async_ids_map_extended.h`, fc_id).
+mod id {
+    /// GAUDI_EVENT_MMU_PAGE_FAULT.
+    pub const PAGE_FAULT: u16 = 380;
+    /// GAUDI_EVENT_RAZWI_OR_ADC.
+    pub const RAZWI: u16 = 548;
+    /// GAUDI_EVENT_FW_ALIVE_S.
+    pub const FIRMWARE_ALIVE: u16 = 645;
+    /// GAUDI_EVENT_DEV_RESET_REQ.
+    pub const RESET_REQUEST: u16 = 646;
+    /// GAUDI_EVENT_FIX_POWER_ENV_S.
+    pub const POWER_START: u16 = 658;
+    /// GAUDI_EVENT_FIX_POWER_ENV_E.
+    pub const POWER_END: u16 = 659;
+    /// GAUDI_EVENT_FIX_THERMAL_ENV_S.
+    pub const THERMAL_START: u16 = 660;
+    /// GAUDI_EVENT_FIX_THERMAL_ENV_E.
+    pub const THERMAL_END: u16 = 661;
+}
+
+/// How long the driver may take to handle an event.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How often each event was handled since the last reset, and since the driver was loaded.
+fn handled(node: &Node) -> CaseResult<[Vec<u32>; 2]> {
+    let words = ask::<accel::hl_info_hw_ip_info>(node)?.num_of_events as usize;
+    Ok([
+        ask_words(node, accel::HL_INFO_HW_EVENTS, words)?,
+        ask_words(node, accel::HL_INFO_HW_EVENTS_AGGREGATE, words)?,
+    ])
+}
+
+/// Posts an event and waits until the driver has counted it. The count comes first; its handler may
+/// still be at work.
+fn post(cx: &Context, node: &Node, event: u16) -> CaseResult {
+    let count = |node: &Node| -> CaseResult<u32> { Ok(handled(node)?[1][usize::from(event)]) };
+    let before = count(node)?;
+    cx.model()?.order(Request::Event { id: event, data: Vec::new() })?;
+    match wait::until(LIMIT, || Ok((count(node)? > before).then_some(())))? {
+        Some(()) => Ok(()),
+        None => fail(format!("event {event} is not handled within {LIMIT:?}")),
+    }
+}
+
+/// Waits until something that an event causes is there.
+#[track_caller]
+fn appears<T>(what: &str, ask: impl FnMut() -> CaseResult<Option<T>>) -> CaseResult<T> {
+    match wait::until(LIMIT, ask)? {
+        Some(answer) => Ok(answer),
+        None => fail(format!("{what} does not appear within {LIMIT:?}")),
+    }
+}
+
+/// Nanoseconds of the clock of captured times (`ktime_get`).
+fn now() -> CaseResult<i64> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_err(|why| case::Stop::Broken(format!("the clock cannot be read: {why}")))?;
+    Ok(now.tv_sec() * 1_000_000_000 + now.tv_nsec())
+}

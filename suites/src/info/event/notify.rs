@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Counters of events, and how a user hears of them. Overheating is the event that disturbs least:
+//! it notifies users and changes nothing else.
+
+use super::{LIMIT, appears, handled, id, post};
+use crate::common::buffer::Buffer;
+use crate::common::node::Node;
+use crate::common::resources::eventfd;
+use crate::info::call::Request;
+use crate::info::eventfd::{events, number, register_fd, unregister};
+use case::{Case, CaseResult, Context, equal, errno, fail, succeed};
+use control::Asics;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd;
+use uapi::accel::{HL_INFO_GET_EVENTS, HL_NOTIFIER_EVENT_USER_ENGINE_ERR as USER_ENGINE_ERR};
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let cases = [
+        Case::new(
+            "info/hw_events/counts_each_event_once",
+            &["INFO-HW_EVENTS-001", "INFO-HW_EVENTS_AGGREGATE-001"],
+            counts,
+        )
+        .control_only(),
+        Case::new(
+            "info/register_eventfd/is_signalled_by_an_event",
+            &["INFO-REGISTER_EVENTFD-005"],
+            signalled,
+        ),
+        Case::new(
+            "info/unregister_eventfd/ends_the_signals",
+            &["INFO-UNREGISTER_EVENTFD-001"],
+            ended,
+        ),
+        Case::new("info/get_events/gives_each_event_once", &["INFO-GET_EVENTS-004"], once),
+        Case::new("info/get_events/loses_what_it_cannot_deliver", &["INFO-GET_EVENTS-003"], lost),
+        Case::new("info/get_events/starts_empty_for_the_next_user", &["INFO-GET_EVENTS-001"], next),
+    ];
+    cases.into_iter().map(|case| case.on(Asics::GAUDI).budget(60)).collect()
+}
+
+fn counts(cx: &Context) -> CaseResult {
+    let node = Node::control(cx)?;
+    let mut expected = handled(&node)?;
+    for event in [id::THERMAL_START, id::THERMAL_END, id::THERMAL_START, id::THERMAL_END] {
+        post(cx, &node, event)?;
+        for counters in &mut expected {
+            counters[usize::from(event)] += 1;
+        }
+        let seen = handled(&node)?;
+        for (index, name) in ["since the reset", "since the driver was loaded"].iter().enumerate() {
+            let wrong = (0..seen[index].len()).find(|at| seen[index][*at] != expected[index][*at]);
+            if let Some(at) = wrong {
+                equal(&format!("event {at} {name}"), seen[index][at], expected[index][at])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The mask of events, once it is there.
+fn notified(node: &Node) -> CaseResult<u64> {
+    appears("a notification", || Ok(Some(events(node)?).filter(|mask| *mask != 0)))
+}
+
+fn signalled(cx: &Context) -> CaseResult {
+    let node = Node::compute(cx)?;
+    let event = eventfd()?;
+    succeed("REGISTER_EVENTFD", register_fd(&node, number(&event)))?;
+    equal("reading the eventfd before", event.read(), Err(Errno::EAGAIN))?;
+    for hardware in [id::THERMAL_START, id::THERMAL_END] {
+        post(cx, &node, hardware)?;
+        let mut files = [PollFd::new(event.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(LIMIT).unwrap_or(PollTimeout::MAX);
+        equal("files that are ready", succeed("poll", poll(&mut files, timeout))?, 1)?;
+        equal("signals", event.read(), Ok(1))?;
+        equal("events", notified(&node)?, USER_ENGINE_ERR)?;
+    }
+    equal("reading the eventfd afterwards", event.read(), Err(Errno::EAGAIN))
+}
+
+fn ended(cx: &Context) -> CaseResult {
+    let node = Node::compute(cx)?;
+    let event = eventfd()?;
+    succeed("REGISTER_EVENTFD", register_fd(&node, number(&event)))?;
+    succeed("UNREGISTER_EVENTFD", unregister(&node))?;
+    post(cx, &node, id::THERMAL_START)?;
+    post(cx, &node, id::THERMAL_END)?;
+    // The mask tells that the notification went out; the eventfd did not hear of it.
+    equal("events", notified(&node)?, USER_ENGINE_ERR)?;
+    equal("reading the eventfd", event.read(), Err(Errno::EAGAIN))
+}
+
+fn once(cx: &Context) -> CaseResult {
+    let node = Node::compute(cx)?;
+    for event in [id::THERMAL_START, id::THERMAL_END] {
+        post(cx, &node, event)?;
+        equal("events", notified(&node)?, USER_ENGINE_ERR)?;
+        equal("events again", events(&node)?, 0)?;
+    }
+    Ok(())
+}
+
+/// A mask that cannot be written is cleared all the same (`events_info`).
+fn lost(cx: &Context) -> CaseResult {
+    let node = Node::compute(cx)?;
+    let event = eventfd()?;
+    succeed("REGISTER_EVENTFD", register_fd(&node, number(&event)))?;
+    post(cx, &node, id::THERMAL_START)?;
+    // The eventfd says when the mask is set.
+    appears("a signal", || Ok(event.read().ok()))?;
+    let buffer = Buffer::new(8)?;
+    let request = Request::new(HL_INFO_GET_EVENTS, buffer.forbidden(), 8);
+    errno("GET_EVENTS", request.sent(&node), Errno::EFAULT)?;
+    equal("events", events(&node)?, 0)?;
+    post(cx, &node, id::THERMAL_END)?;
+    equal("events of the next event", notified(&node)?, USER_ENGINE_ERR)
+}
+
+fn next(cx: &Context) -> CaseResult {
+    let control = Node::control(cx)?;
+    let node = Node::compute(cx)?;
+    post(cx, &control, id::THERMAL_START)?;
+    post(cx, &control, id::THERMAL_END)?;
+    drop(node);
+    let node = Node::compute(cx)?;
+    if events(&node)? != 0 {
+        return fail("a user gets events of the one before");
+    }
+    Ok(())
+}
