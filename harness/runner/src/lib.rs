@@ -11,6 +11,7 @@
 
 mod child;
 mod entry;
+mod facts;
 mod family;
 mod fault;
 pub mod guest;
@@ -25,6 +26,7 @@ mod taint;
 mod wait;
 
 pub use entry::run_case;
+pub use facts::facts;
 pub use fault::{Fault, HEADLINES, faults};
 pub use kmsg::{Entry, KernelLog};
 pub use locate::{Found, Missing, Roots, find};

@@ -93,13 +93,15 @@ pub struct Plan {
 
 impl Plan {
     /// Where the guest program finds it.
-    pub const PATH: &'static str = "/plan.json";
+    pub const PATH: &'static str = "/gauntlet/plan.json";
 }
 
 /// What the guest says to the host: one JSON line each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
+    /// The guest program runs and has read its plan; the driver is not loaded yet.
+    Up,
     /// An event for the journal.
     Event(Box<Event>),
     /// Something that the user's program printed.

@@ -62,6 +62,9 @@ pub const BITS: &[Bit] = &[
 pub struct Taint(pub u64);
 
 impl Taint {
+    /// Where the kernel shows it.
+    pub const PATH: &'static str = "/proc/sys/kernel/tainted";
+
     /// Reads it (`/proc/sys/kernel/tainted`).
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let text = std::fs::read_to_string(path)?;

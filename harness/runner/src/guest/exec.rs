@@ -54,9 +54,12 @@ fn forward(mut pipe: File, stream: u8, to: &mpsc::Sender<Message>) {
     }
 }
 
-/// Hands the console to a shell until it ends.
+/// The serial line of a shell (`vm::Machine::shell`).
+const SHELL: &str = "/dev/ttyS3";
+
+/// Hands its serial line to a shell until it ends.
 pub fn shell(shell: &Path) -> Result<i32> {
-    let console = || File::options().read(true).write(true).open("/dev/ttyS0");
+    let console = || File::options().read(true).write(true).open(SHELL);
     let mut command = Command::new(shell);
     command
         .arg("-i")

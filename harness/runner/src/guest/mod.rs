@@ -10,24 +10,27 @@ mod modules;
 mod mounts;
 mod results;
 
+use crate::Taint;
 use crate::kmsg::KernelLog;
-use crate::taint::Taint;
-use crate::{Found, Machine, Message, Plan, Roots, Session, Stopped, Work, fault, locate};
+use crate::{Found, Machine, Message, Plan, Roots, Session, Stopped, Work, locate};
 use anyhow::{Context as _, Result, anyhow, bail};
 use case::{Case, ModelPort};
-use record::{BootEnd, Event, Facts, end as names, fact};
+use record::{BootEnd, Event, end as names};
 use results::Results;
 use std::path::Path;
 use std::process::ExitCode;
 
 const KMSG: &str = "/dev/kmsg";
-const TAINT: &str = "/proc/sys/kernel/tainted";
 
 /// The `main` of the guest program.
 pub fn main(cases: &[Case]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [_, "case", name] => crate::run_case(cases, name),
+        [_, "names"] => {
+            cases.iter().for_each(|case| println!("{}", case.name));
+            ExitCode::SUCCESS
+        }
         _ if std::process::id() == 1 => init(cases),
         _ => {
             eprintln!("this program runs inside the guest of gauntlet; start `gauntlet run`");
@@ -54,6 +57,7 @@ fn work(cases: &[Case]) -> Result<()> {
     let plan: Plan =
         serde_json::from_slice(&text).with_context(|| format!("{} makes no sense", Plan::PATH))?;
     let mut results = Results::open(&plan.results)?;
+    results.say(&Message::Up)?;
     if let Err(why) = planned(cases, &plan, &mut results) {
         results.say(&Message::Failed(format!("{why:#}")))?;
     }
@@ -78,7 +82,7 @@ fn planned(cases: &[Case], plan: &Plan, results: &mut Results) -> Result<()> {
         ),
     };
     let boot = plan.boot;
-    let facts = facts(&found, plan, &mut log);
+    let facts = crate::facts(&found, &plan.settings, Some(&mut log));
     results.event(Event::Booted { boot, facts })?;
     match &plan.work {
         Work::Program { argv, folder } => {
@@ -103,7 +107,7 @@ fn planned(cases: &[Case], plan: &Plan, results: &mut Results) -> Result<()> {
                     environment,
                     found: Some(found),
                     log: Some(log),
-                    taint: TAINT.into(),
+                    taint: Taint::PATH.into(),
                     port,
                     program: "/proc/self/exe".into(),
                 },
@@ -155,29 +159,4 @@ fn with_log(why: anyhow::Error, log: &mut KernelLog) -> anyhow::Error {
     }
     let last = &bad[bad.len().saturating_sub(8)..];
     anyhow!("{why:#}; the kernel says: {}", last.join(" | "))
-}
-
-/// What is worth knowing of the machine before the first case.
-fn facts(found: &Found, plan: &Plan, log: &mut KernelLog) -> Facts {
-    let mut facts = Facts::new();
-    let mut add = |name: &str, value: Option<String>| {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            facts.insert(name.into(), value);
-        }
-    };
-    let read = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_string());
-    add("asic", Some(found.asic.to_string()));
-    add("device", Some(found.name.clone()));
-    add("status", found.status());
-    add(fact::KERNEL_RELEASE, read("/proc/sys/kernel/osrelease"));
-    add("kernel_version", read("/proc/sys/kernel/version"));
-    add("driver_srcversion", read("/sys/module/habanalabs/srcversion"));
-    add("uptime_s", read("/proc/uptime").and_then(|t| Some(t.split_once(' ')?.0.to_string())));
-    add(fact::WORKAROUNDS, Some(plan.settings.workarounds.join(" ")));
-    let taint = Taint::read(Path::new(TAINT)).unwrap_or_default();
-    add("taint", Some(taint.to_string()));
-    let faults = fault::faults(&log.news().entries, &[] as &[&str]);
-    let headlines: Vec<String> = faults.into_iter().map(|fault| fault.headline).collect();
-    add("boot_faults", Some(headlines.join(" | ")));
-    facts
 }

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! One guest with its model: started together, watched together, ended together.
+
+use crate::model::{ModelProcess, ModelStart};
+use crate::target::{Host, Load, ReadyKernel};
+use anyhow::Result;
+use control::{Asic, Personality};
+use runner::{Message, Module, Plan, Settings, Work};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vm::{Archive, Event, Guest, Machine, Sockets};
+
+/// Time from power-on to the first word of the guest program.
+const TO_INIT: Duration = Duration::from_secs(60);
+/// Serial lines as the guest names them (`vm::Machine`).
+const RESULTS: &str = "/dev/ttyS1";
+const CONTROL: &str = "/dev/ttyS2";
+
+/// What a boot is for.
+pub struct BootPlan<'a> {
+    /// QEMU and the cache.
+    pub host: &'a Host,
+    /// The kernel.
+    pub kernel: &'a ReadyKernel,
+    /// How the driver is loaded.
+    pub load: &'a Load,
+    /// Number of the boot in its run.
+    pub number: u32,
+    /// The card.
+    pub personality: &'a Personality,
+    /// Parameters of the driver's module.
+    pub module_parameters: &'a str,
+    /// Seed, clocks, workarounds.
+    pub settings: Settings,
+    /// What the guest is to do.
+    pub work: Work,
+    /// More files for the guest.
+    pub files: Option<&'a Archive>,
+    /// Where console, trace and so on go.
+    pub folder: &'a Path,
+    /// Trace the register accesses.
+    pub trace: bool,
+    /// Keep the initramfs.
+    pub keep: bool,
+    /// The shell's line is wanted.
+    pub shell: bool,
+}
+
+/// A running guest with its model.
+pub struct Booted {
+    /// The guest; ends before the model does.
+    pub guest: Guest,
+    /// The model.
+    pub model: ModelProcess,
+    _sockets: Sockets,
+    initramfs: Option<PathBuf>,
+}
+
+impl BootPlan<'_> {
+    fn asic(&self) -> Asic {
+        self.personality.asic
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("boot-{:03}.{name}", self.number))
+    }
+
+    /// The plan as the guest reads it.
+    fn guest_plan(&self) -> Plan {
+        let set = &self.load.modules.modules;
+        let module = |module: &vm::Module| Module {
+            path: format!("/gauntlet/modules/{}.ko", module.name).into(),
+            parameters: String::new(),
+        };
+        let mut modules: Vec<Module> = set.iter().map(module).collect();
+        if let Some(driver) = modules.last_mut() {
+            driver.parameters = self.module_parameters.into();
+        }
+        Plan {
+            boot: self.number,
+            asic: self.asic(),
+            modules,
+            results: RESULTS.into(),
+            control: Some(CONTROL.into()),
+            settings: self.settings.clone(),
+            work: self.work.clone(),
+        }
+    }
+
+    /// Starts model and guest; `begun` hears the command line and the sockets before QEMU runs.
+    pub fn start(&self, begun: impl FnOnce(&[String], &Sockets) -> Result<()>) -> Result<Booted> {
+        let mut own = Archive::new();
+        own.file(Plan::PATH, 0o644, serde_json::to_vec(&self.guest_plan())?)?;
+        let initramfs = self.file("cpio");
+        let mut behind: Vec<&Archive> = self.files.into_iter().collect();
+        behind.push(&own);
+        self.load.base.write_joined(&behind, &initramfs)?;
+        let sockets = Sockets::new()?;
+        let (socket, control) = (sockets.path("gaudi0"), sockets.path("control"));
+        let trace = self.trace.then(|| self.file("trace"));
+        let model = ModelProcess::start(&ModelStart {
+            socket: &socket,
+            control: &control,
+            personality: self.personality,
+            card: &self.file("card.json"),
+            log: &self.file("model.log"),
+            trace: trace.as_deref(),
+            seed: self.settings.seed,
+        })?;
+        let mut machine =
+            Machine::new(&self.host.qemu, self.kernel.backend, self.kernel.kernel.boot_image());
+        machine.initramfs = Some(initramfs.clone());
+        machine.devices = vec![socket];
+        machine.control = Some(control);
+        machine.results = Some(sockets.path("results"));
+        machine.shell = self.shell.then(|| sockets.path("shell"));
+        let words = machine.command()?.0;
+        let command: Vec<String> =
+            words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        begun(&command, &sockets)?;
+        let deadline = self.settings.clocks.scaled(TO_INIT);
+        let guest = Guest::start(&machine, &self.file("console.log"), deadline)?;
+        let initramfs = (!self.keep).then_some(initramfs);
+        Ok(Booted { guest, model, _sockets: sockets, initramfs })
+    }
+}
+
+impl Drop for Booted {
+    fn drop(&mut self) {
+        if let Some(initramfs) = &self.initramfs {
+            // It is made again by whoever needs it.
+            let _ = std::fs::remove_file(initramfs);
+        }
+    }
+}
+
+/// What the guest says, apart from what the machine does.
+pub enum Heard {
+    /// A message of the guest program.
+    Said(Box<Message>),
+    /// A line that is no message.
+    Garbled(String),
+    /// The machine panicked; its end follows.
+    Panic,
+    /// The machine is gone.
+    Ended(vm::Ended),
+    /// Nothing within the time.
+    Nothing,
+}
+
+impl Booted {
+    /// The next thing that happens.
+    pub fn next(&self, patience: Duration) -> Heard {
+        match self.guest.next(patience) {
+            None => Heard::Nothing,
+            Some(Event::Init { .. }) => Heard::Said(Box::new(Message::Up)),
+            Some(Event::Panic(_)) => Heard::Panic,
+            Some(Event::Ended(ended)) => Heard::Ended(ended),
+            Some(Event::Line(line)) => match serde_json::from_str(&line) {
+                Ok(message) => Heard::Said(Box::new(message)),
+                Err(_) => Heard::Garbled(line),
+            },
+        }
+    }
+}

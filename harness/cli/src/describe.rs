@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! `list`, `describe` and `plan`: what there is, without running it.
+
+use crate::options::{DescribeOptions, ListOptions, PlanOptions};
+use crate::{exit, select};
+use anyhow::Result;
+use case::Case;
+use control::Asic;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// `gauntlet list`.
+pub fn list(options: &ListOptions) -> Result<u8> {
+    let all = suites::all();
+    let cases = select::cases(&all, &options.selection)?;
+    print(&cases, &options.selection.asic)
+}
+
+/// Prints the names of the cases that apply to some chip.
+pub fn print(cases: &[&Case], asked: &[Asic]) -> Result<u8> {
+    let asics = select::asics(asked);
+    let mut text = String::new();
+    for case in cases.iter().filter(|case| asics.iter().any(|asic| case.applies(*asic))) {
+        writeln!(text, "{}", case.name)?;
+    }
+    say(&text)
+}
+
+/// `gauntlet describe`.
+pub fn describe(options: &DescribeOptions) -> Result<u8> {
+    let all = suites::all();
+    let Some(case) = all.iter().find(|case| case.name == options.case) else {
+        let name = &options.case;
+        let near: Vec<&str> =
+            all.iter().map(|case| &*case.name).filter(|other| other.contains(name)).collect();
+        let hint = match near.as_slice() {
+            [] => "`gauntlet list` shows all names".to_string(),
+            [first, ..] => format!("did you mean {first}?"),
+        };
+        return Err(exit::usage(format!("no case is called {name:?}; {hint}")));
+    };
+    let Case {
+        name,
+        rows,
+        asics,
+        budget,
+        model,
+        compute,
+        kernel_log,
+        findings,
+        resets,
+        guest,
+        body: _,
+    } = case;
+    let chips: Vec<&str> =
+        Asic::ALL.iter().filter(|asic| asics.contains(**asic)).map(|asic| asic.name()).collect();
+    let mut text = format!("{name}\n\n");
+    writeln!(text, "chips       {}", chips.join(", "))?;
+    writeln!(text, "budget      {budget:?}")?;
+    writeln!(
+        text,
+        "opens       {}",
+        if *compute { "the compute node" } else { "no compute node" }
+    )?;
+    writeln!(text, "model       {}", if *model { "needed" } else { "not needed" })?;
+    writeln!(text, "resets      {resets}")?;
+    let case::Guest { personality, module_parameters, own, as_shipped } = guest;
+    if let Some((name, _)) = personality {
+        writeln!(text, "card        {name}")?;
+    }
+    if !module_parameters.is_empty() {
+        writeln!(text, "module      {module_parameters}")?;
+    }
+    if *as_shipped {
+        writeln!(text, "driver      as shipped, without declared workarounds")?;
+    }
+    if *own {
+        writeln!(text, "guest       of its own")?;
+    }
+    for pattern in *kernel_log {
+        writeln!(text, "may log     {pattern}")?;
+    }
+    for finding in *findings {
+        writeln!(text, "may show    {finding:?}")?;
+    }
+    let catalogue = suites::catalogue::all();
+    for id in *rows {
+        let about = catalogue.get(id).map_or("(no such row)".to_string(), |row| {
+            format!("{} | {} | {} | {}", row.op, row.precondition, row.expected, row.evidence)
+        });
+        writeln!(text, "proves      {id}: {about}")?;
+    }
+    writeln!(text, "\nrepeat      gauntlet run --exact {name}")?;
+    say(&text)
+}
+
+/// `gauntlet plan`.
+pub fn plan(options: &PlanOptions) -> Result<u8> {
+    let all = suites::all();
+    let asics = select::asics(&options.asic);
+    let prefix = options.prefix.as_deref().unwrap_or_default();
+    let rows = suites::catalogue::all();
+    let wanted = |row: &&suites::catalogue::Requirement| {
+        row.id.starts_with(prefix) && asics.iter().any(|asic| row.applies(*asic))
+    };
+    let (mut text, mut count, mut proven) = (String::new(), 0, 0);
+    for row in rows.values().filter(wanted) {
+        let by: Vec<&str> =
+            all.iter().filter(|case| case.rows.contains(&row.id)).map(|case| &*case.name).collect();
+        count += 1;
+        proven += usize::from(!by.is_empty());
+        if by.is_empty() || !options.missing {
+            let by = if by.is_empty() { "NOT COVERED".into() } else { by.join(" ") };
+            writeln!(text, "{:<24} {:<40} {by}", row.id, row.op)?;
+        }
+    }
+    if count == 0 {
+        return Err(exit::usage(format!("no requirement starts with {prefix:?}")));
+    }
+    writeln!(text, "\n{proven} of {count} requirements are proven by a case")?;
+    say(&text)
+}
+
+/// Prints; a reader that has seen enough is no error.
+fn say(text: &str) -> Result<u8> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => Err(why.into()),
+        Ok(()) | Err(_) => Ok(exit::AS_EXPECTED),
+    }
+}

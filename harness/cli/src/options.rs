@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use control::Asic;
+use std::path::PathBuf;
+
+/// The exit codes, as the help shows them.
+const CODES: &str = "Exit codes:
+  0    everything as expected (known issues included)
+  1    regression
+  2    wrong command line, or nothing has that name
+  3    a known issue is gone
+  4    nothing ran (all skipped, no device)
+  5    a regression took the kernel down
+  6    could not be carried out (no boot, QEMU or model died, disk full)
+  130  interrupted";
+
+/// Checks the habanalabs driver of a kernel: in a virtual machine with a modelled Gaudi, or on a
+/// real card.
+#[derive(Debug, Parser)]
+#[command(name = "gauntlet", version, after_help = CODES)]
+pub struct Options {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run cases and report.
+    Run(Box<RunOptions>),
+    /// Go on with a run that was cut.
+    Resume(ResumeOptions),
+    /// List the cases.
+    List(ListOptions),
+    /// Tell everything about one case.
+    Describe(DescribeOptions),
+    /// Show the requirements and the cases that prove them.
+    Plan(PlanOptions),
+    /// Run a program inside the guest, against driver and model.
+    Exec(ExecOptions),
+    /// Open a shell inside the guest.
+    Shell(ShellOptions),
+    /// Write the reports of a run directory again.
+    Report(ReportOptions),
+    /// Compare two runs.
+    Compare(CompareOptions),
+    /// Serve a modelled card.
+    #[command(hide = true)]
+    Model(ModelOptions),
+    /// Run one case for the runner.
+    #[command(hide = true)]
+    Case {
+        /// Name of the case.
+        name: String,
+    },
+}
+
+/// Which cases.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Selection {
+    /// Parts of names, or patterns with `*`; none: all cases.
+    pub filters: Vec<String>,
+    /// Leave these out (parts of names, or patterns with `*`).
+    #[arg(long, value_name = "FILTER")]
+    pub skip: Vec<String>,
+    /// Filters are whole names.
+    #[arg(long)]
+    pub exact: bool,
+    /// The chips; default: all that are modelled.
+    #[arg(long, value_name = "CHIP")]
+    pub asic: Vec<Asic>,
+}
+
+/// Which machine.
+#[derive(Args, Clone, Debug)]
+pub struct MachineOptions {
+    /// Kernel: debian:6.12, debian:7.3, a package file, or a vmlinuz with --modules. May repeat.
+    #[arg(long, value_name = "KERNEL", default_value = "debian:6.12")]
+    pub kernel: Vec<String>,
+    /// Folder with the modules of a vmlinuz.
+    #[arg(long, value_name = "DIR")]
+    pub modules: Option<PathBuf>,
+    /// Load this habanalabs.ko instead of the kernel's own.
+    #[arg(long, value_name = "FILE.ko", conflicts_with = "tree")]
+    pub driver: Option<PathBuf>,
+    /// Build the driver of this kernel tree against the kernel's packaged headers.
+    #[arg(long, value_name = "DIR")]
+    pub tree: Option<PathBuf>,
+    /// Load the driver as shipped, without the declared workaround.
+    #[arg(long)]
+    pub no_workarounds: bool,
+    /// A card configured otherwise: JSON file.
+    #[arg(long, value_name = "FILE.json")]
+    pub personality: Option<PathBuf>,
+    /// One property of the card, e.g. card_name=\"X\" or power_mw=1000. May repeat.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// auto, kvm or tcg.
+    #[arg(long, default_value = "auto")]
+    pub accelerator: String,
+    /// Write a line per register access of the device model. Slow.
+    #[arg(long)]
+    pub trace: bool,
+    /// Seed of everything random; given, the cases run in an order drawn from it.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Factor on every time limit; default: 1, under emulation 4.
+    #[arg(long, value_name = "FACTOR")]
+    pub timeout_scale: Option<f64>,
+}
+
+/// `gauntlet run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    /// Which cases.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Which machine.
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    /// Say what would run, and stop.
+    #[arg(long)]
+    pub list_only: bool,
+    /// Keep the initramfs of each boot.
+    #[arg(long)]
+    pub keep: bool,
+    /// Where the record goes; default: a new folder in $GAUNTLET_RUNS or ./gauntlet-runs.
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    /// Write KTAP to standard output, and nothing else.
+    #[arg(long)]
+    pub ktap: bool,
+    /// Run on this machine's card instead of in a guest.
+    #[arg(long)]
+    pub local: bool,
+    /// Which card, e.g. accel0.
+    #[arg(long, value_name = "accelN", requires = "local")]
+    pub device: Option<String>,
+    /// Run the i-th of n parts of the cases.
+    #[arg(long, value_name = "i/n")]
+    pub shard: Option<String>,
+    /// Guests side by side.
+    #[arg(long, default_value_t = 1)]
+    pub jobs: usize,
+    /// Run every case so often.
+    #[arg(long, value_name = "TIMES", default_value_t = 1)]
+    pub repeat: u32,
+    /// Stop at the first case that ends badly.
+    #[arg(long)]
+    pub until_fail: bool,
+    /// Run cases, too, that the expectations list as skips.
+    #[arg(long)]
+    pub run_skipped: bool,
+    /// Stop the whole run after so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub time_limit: Option<u64>,
+}
+
+/// `gauntlet resume`.
+#[derive(Args, Debug)]
+pub struct ResumeOptions {
+    /// The run directory.
+    pub dir: PathBuf,
+}
+
+/// `gauntlet list`.
+#[derive(Args, Debug)]
+pub struct ListOptions {
+    /// Which cases.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+/// `gauntlet describe`.
+#[derive(Args, Debug)]
+pub struct DescribeOptions {
+    /// Name of the case.
+    pub case: String,
+}
+
+/// `gauntlet plan`.
+#[derive(Args, Debug)]
+pub struct PlanOptions {
+    /// Only rows whose id starts with this.
+    pub prefix: Option<String>,
+    /// Only rows that no case proves.
+    #[arg(long)]
+    pub missing: bool,
+    /// The chips; default: all that are modelled.
+    #[arg(long, value_name = "CHIP")]
+    pub asic: Vec<Asic>,
+}
+
+/// `gauntlet exec`.
+#[derive(Args, Debug)]
+pub struct ExecOptions {
+    /// Take this file along, to the same path; a program comes with its libraries.
+    #[arg(long, value_name = "FILE")]
+    pub add: Vec<PathBuf>,
+    /// The chip.
+    #[arg(long, value_name = "CHIP", default_value = "gaudi")]
+    pub asic: Asic,
+    /// Which machine.
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    /// The command line of the program.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+/// `gauntlet shell`.
+#[derive(Args, Debug)]
+pub struct ShellOptions {
+    /// Take this file along, to the same path; a program comes with its libraries.
+    #[arg(long, value_name = "FILE")]
+    pub add: Vec<PathBuf>,
+    /// The chip.
+    #[arg(long, value_name = "CHIP", default_value = "gaudi")]
+    pub asic: Asic,
+    /// Which machine.
+    #[command(flatten)]
+    pub machine: MachineOptions,
+}
+
+/// `gauntlet report`.
+#[derive(Args, Debug)]
+pub struct ReportOptions {
+    /// The run directory.
+    pub dir: PathBuf,
+    /// Print this format instead of writing files: text, ktap, junit, json ...
+    #[arg(long)]
+    pub format: Option<String>,
+}
+
+/// `gauntlet compare`.
+#[derive(Args, Debug)]
+pub struct CompareOptions {
+    /// The run directory of the run to compare with.
+    pub base: PathBuf,
+    /// The run directory of the run in question.
+    pub head: PathBuf,
+}
+
+/// `gauntlet model`.
+#[derive(Args, Debug)]
+pub struct ModelOptions {
+    /// Socket for QEMU.
+    #[arg(long)]
+    pub socket: PathBuf,
+    /// Socket for the control port.
+    #[arg(long)]
+    pub control: Option<PathBuf>,
+    /// The chip.
+    #[arg(long, default_value = "gaudi")]
+    pub asic: Asic,
+    /// JSON file with the card's properties.
+    #[arg(long)]
+    pub personality: Option<PathBuf>,
+    /// Seed.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// File for the trace.
+    #[arg(long)]
+    pub trace: Option<PathBuf>,
+    /// End with the first machine.
+    #[arg(long)]
+    pub once: bool,
+    /// End when standard input is closed.
+    #[arg(long)]
+    pub watch_input: bool,
+}

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! `gauntlet run`: plans, boots guest after guest (or several side by side), and reports.
+
+use crate::boot::BootPlan;
+use crate::journal::{self, Recorder};
+use crate::options::{Command, Options, ResumeOptions, RunOptions};
+use crate::progress::Progress;
+use crate::select::{self, Group};
+use crate::stop::Stop;
+use crate::target::{Host, ReadyKernel, personality};
+use crate::work::{Watch, Went};
+use crate::{clock, describe, exit, local, report};
+use anyhow::{Context as _, Result};
+use case::{Case, Change};
+use clap::Parser;
+use control::Asic;
+use record::{Event, Facts, Planned, RunEnd, Target, VERSION, end, fact};
+use render::Expectations;
+use runner::{Clocks, Settings, Work};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The command that repeats one case.
+const REPEAT: &str = "gauntlet run --asic {asic} --kernel {kernel} --exact {case}";
+/// Memory that one guest and its model take, MiB.
+const GUEST_MIB: u64 = 1400;
+
+/// A target with what is needed to boot it.
+pub struct Aim<'a> {
+    /// As the record names it.
+    pub target: Target,
+    /// The chip.
+    pub asic: Asic,
+    /// The kernel; none on metal.
+    pub kernel: Option<&'a ReadyKernel>,
+}
+
+/// Cases that one guest is to run, for some target.
+struct Job<'a> {
+    target: usize,
+    personality: Option<(&'static str, Change)>,
+    module_parameters: &'static str,
+    as_shipped: bool,
+    cases: VecDeque<&'a Case>,
+}
+
+/// What an earlier part of this run did already.
+#[derive(Default)]
+pub struct Past {
+    done: BTreeMap<(usize, String), u32>,
+    next_boot: u32,
+}
+
+/// Runs.
+pub fn run(options: RunOptions) -> Result<u8> {
+    let all = suites::all();
+    let mut cases = select::cases(&all, &options.selection)?;
+    if let Some(seed) = options.machine.seed {
+        select::shuffle(&mut cases, seed);
+    }
+    if let Some(shard) = &options.shard {
+        let (i, n) = select::shard(shard)?;
+        let mut number = 0;
+        cases.retain(|_| {
+            number += 1;
+            number % n == i % n
+        });
+    }
+    if options.list_only {
+        return describe::print(&cases, &options.selection.asic);
+    }
+    if options.local {
+        return local::run(&options, &all, &cases);
+    }
+    let stop = Stop::on_signals()?;
+    let host = Host::find(&all)?;
+    let kernels = host.kernels(&options.machine)?;
+    let aims = aims(&kernels, &select::asics(&options.selection.asic));
+    for asic in aims.iter().map(|aim| aim.asic) {
+        personality(asic, &options.machine)?;
+    }
+    let known = report::expectations()?;
+    let progress = Progress::new(known.clone());
+    let recorder = Recorder::create(journal::folder(options.run_dir.as_deref())?, progress)?;
+    let plan = plan(&aims, &cases, &known, &options);
+    recorder.host(start(&options, &aims, plan.clone(), host_facts(&host, &options)))?;
+    let runner = Run { options: &options, host: &host, aims: &aims, recorder, stop };
+    runner.go(&plan, &cases, Past::default())
+}
+
+/// Goes on with a run that was cut.
+pub fn resume(options: &ResumeOptions) -> Result<u8> {
+    let all = suites::all();
+    let (record, recorder) =
+        Recorder::resume(options.dir.clone(), Progress::new(report::expectations()?))?;
+    let Some(Event::RunStart { command, plan, facts, targets, .. }) =
+        record.lines.first().map(|line| &line.event)
+    else {
+        anyhow::bail!("{} has no record of a run", options.dir.display());
+    };
+    let stored = Options::try_parse_from(command).context("the command line of that run")?;
+    let Command::Run(stored) = stored.command else {
+        anyhow::bail!("{} is no run", options.dir.display());
+    };
+    if stored.local {
+        return Err(exit::usage("a run on metal is not resumed: run it again"));
+    }
+    if let Some(folder) = facts.get("folder") {
+        std::env::set_current_dir(folder).with_context(|| format!("cannot go to {folder}"))?;
+    }
+    let stop = Stop::on_signals()?;
+    let host = Host::find(&all)?;
+    let kernels = host.kernels(&stored.machine)?;
+    let aims = aims(&kernels, &select::asics(&stored.selection.asic));
+    if !aims.iter().map(|aim| &aim.target).eq(targets) {
+        anyhow::bail!("the targets of that run are not those of this machine");
+    }
+    let cases = select::cases(&all, &stored.selection)?;
+    let past = Past::of(&record);
+    let runner = Run { options: &stored, host: &host, aims: &aims, recorder, stop };
+    runner.go(plan, &cases, past)
+}
+
+impl Past {
+    /// What stands in a record: cases that ended, and those that a dead guest ended.
+    fn of(record: &record::Record) -> Self {
+        let mut past = Past::default();
+        let mut boots: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut running: BTreeMap<u32, String> = BTreeMap::new();
+        let mut last = 0;
+        for line in &record.lines {
+            let boot = line.guest.unwrap_or(last);
+            let target = boots.get(&boot).copied().unwrap_or_default();
+            match &line.event {
+                Event::BootStart { boot, target, .. } => {
+                    last = *boot;
+                    past.next_boot = past.next_boot.max(boot + 1);
+                    boots.insert(*boot, *target);
+                }
+                Event::CaseStart { case } => drop(running.insert(boot, case.clone())),
+                Event::CaseEnd(ended) => {
+                    running.remove(&boot);
+                    if ended.outcome != record::Outcome::NotRun {
+                        *past.done.entry((target, ended.case.clone())).or_default() += 1;
+                    }
+                }
+                Event::BootEnd(ended) => {
+                    let target = boots.get(&ended.boot).copied().unwrap_or_default();
+                    let case = running.remove(&ended.boot);
+                    let cut = [end::INTERRUPTED, end::TIME].contains(&ended.reason.as_str());
+                    if let Some(case) = case.filter(|_| !cut) {
+                        *past.done.entry((target, case)).or_default() += 1;
+                    }
+                }
+                Event::RunStart { .. } | Event::Booted { .. } | Event::RunEnd(_) => {}
+            }
+        }
+        past
+    }
+}
+
+fn aims<'a>(kernels: &'a [ReadyKernel], asics: &[Asic]) -> Vec<Aim<'a>> {
+    let aim = |kernel: &'a ReadyKernel, asic: &Asic| Aim {
+        target: Target { asic: asic.name().into(), kernel: kernel.name.clone() },
+        asic: *asic,
+        kernel: Some(kernel),
+    };
+    let of_kernel = |kernel| asics.iter().map(move |asic| aim(kernel, asic));
+    kernels.iter().flat_map(of_kernel).collect()
+}
+
+/// What is to run, target by target.
+pub fn plan(
+    aims: &[Aim<'_>],
+    cases: &[&Case],
+    known: &Expectations,
+    options: &RunOptions,
+) -> Vec<Planned> {
+    let mut plan = Vec::new();
+    for (target, aim) in aims.iter().enumerate() {
+        let release = aim.kernel.map_or("local", |kernel| &kernel.kernel.release);
+        for case in cases.iter().filter(|case| case.applies(aim.asic)) {
+            let listed = known.skip(aim.asic.name(), release, &case.name);
+            let skip = listed.filter(|_| !options.run_skipped).map(|entry| entry.summary());
+            let rows = case.rows.iter().map(|row| row.to_string()).collect();
+            plan.push(Planned { target, case: case.name.to_string(), rows, skip });
+        }
+    }
+    plan
+}
+
+/// The first line of the record.
+pub fn start(options: &RunOptions, aims: &[Aim<'_>], plan: Vec<Planned>, facts: Facts) -> Event {
+    Event::RunStart {
+        version: VERSION,
+        started: clock::now(),
+        command: std::env::args().collect(),
+        seed: options.machine.seed.unwrap_or(0),
+        targets: aims.iter().map(|aim| aim.target.clone()).collect(),
+        plan,
+        facts,
+    }
+}
+
+/// Facts that hold for every run.
+pub fn facts(options: &RunOptions) -> Facts {
+    let mut facts = Facts::new();
+    facts.insert(fact::GAUNTLET.into(), env!("CARGO_PKG_VERSION").into());
+    let mut repeat = REPEAT.to_string();
+    if let Some(seed) = options.machine.seed {
+        repeat.push_str(&format!(" --seed {seed}"));
+    }
+    if options.machine.no_workarounds {
+        repeat.push_str(" --no-workarounds");
+    }
+    for (option, path) in [("driver", &options.machine.driver), ("tree", &options.machine.tree)] {
+        if let Some(path) = path {
+            repeat.push_str(&format!(" --{option} {}", path.display()));
+            facts.insert(option.into(), path.display().to_string());
+        }
+    }
+    if options.local {
+        repeat = "gauntlet run --local --exact {case}".into();
+    }
+    facts.insert(fact::REPEAT.into(), repeat);
+    if let Ok(folder) = std::env::current_dir() {
+        facts.insert("folder".into(), folder.display().to_string());
+    }
+    let crate::options::Selection { filters, skip, exact: _, asic: _ } = &options.selection;
+    let mut selection = filters.clone();
+    selection.extend(skip.iter().map(|text| format!("--skip {text}")));
+    selection.extend(options.shard.iter().map(|text| format!("--shard {text}")));
+    if !selection.is_empty() {
+        facts.insert(fact::SELECTION.into(), selection.join(" "));
+    }
+    facts
+}
+
+fn host_facts(host: &Host, options: &RunOptions) -> Facts {
+    let mut facts = facts(options);
+    facts.insert("qemu".into(), host.qemu.version.clone());
+    facts
+}
+
+/// A run that has begun.
+struct Run<'a> {
+    options: &'a RunOptions,
+    host: &'a Host,
+    aims: &'a [Aim<'a>],
+    recorder: Recorder,
+    stop: Stop,
+}
+
+impl<'a> Run<'a> {
+    /// Runs what is left of a plan and reports.
+    fn go(&self, plan: &[Planned], cases: &[&'a Case], past: Past) -> Result<u8> {
+        let jobs = self.options.jobs.clamp(1, most_jobs());
+        if jobs < self.options.jobs {
+            self.recorder.note(&format!("only {jobs} guests at a time: there is no more memory"));
+        }
+        let queue = Mutex::new(self.jobs(plan, cases, &past, jobs));
+        let next_boot = AtomicU32::new(past.next_boot);
+        let limit = self.options.time_limit.map(Duration::from_secs);
+        let until = limit.map(|limit| Instant::now() + limit);
+        let trouble: Mutex<Option<anyhow::Error>> = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| {
+                    while !self.stop.is_asked() && until.is_none_or(|until| until > Instant::now())
+                    {
+                        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                        let Some(job) = job else { return };
+                        if let Err(why) = self.job(job, &next_boot, until) {
+                            trouble
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .get_or_insert(why);
+                            self.stop.ask();
+                        }
+                    }
+                });
+            }
+        });
+        let trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let reason = if self.stop.is_signalled() {
+            end::INTERRUPTED.into()
+        } else if let Some(why) = &trouble {
+            format!("{why:#}")
+        } else if until.is_some_and(|until| until <= Instant::now()) {
+            end::TIME.into()
+        } else {
+            end::DONE.into()
+        };
+        let ended = self.recorder.host(Event::RunEnd(RunEnd { reason }));
+        self.recorder.finish();
+        if let Some(why) = trouble {
+            let place = self.recorder.folder.display();
+            eprintln!("gauntlet: the record up to here is in {place}");
+            return Err(why);
+        }
+        ended?;
+        let code = report::conclude(&self.recorder.folder, self.options.ktap)?;
+        Ok(if self.stop.is_signalled() { exit::INTERRUPTED } else { code })
+    }
+
+    /// The guests that are needed for what is left of a plan.
+    fn jobs(
+        &self,
+        plan: &[Planned],
+        cases: &[&'a Case],
+        past: &Past,
+        side_by_side: usize,
+    ) -> VecDeque<Job<'a>> {
+        let mut jobs = VecDeque::new();
+        for (target, aim) in self.aims.iter().enumerate() {
+            let planned: BTreeSet<&str> = plan
+                .iter()
+                .filter(|planned| planned.target == target && planned.skip.is_none())
+                .map(|planned| planned.case.as_str())
+                .collect();
+            let wanted: Vec<&Case> =
+                cases.iter().copied().filter(|case| planned.contains(&*case.name)).collect();
+            for group in select::groups(&wanted, aim.asic) {
+                let Group { personality, module_parameters, as_shipped, cases } = group;
+                let times = |case: &'a Case| {
+                    let done = past.done.get(&(target, case.name.to_string())).copied();
+                    let left = self.options.repeat.saturating_sub(done.unwrap_or(0));
+                    std::iter::repeat_n(case, left as usize)
+                };
+                let cases: Vec<&Case> = cases.into_iter().flat_map(times).collect();
+                let size = cases.len().div_ceil(side_by_side).max(1);
+                jobs.extend(cases.chunks(size).map(|part| Job {
+                    target,
+                    personality,
+                    module_parameters,
+                    as_shipped,
+                    cases: part.iter().copied().collect(),
+                }));
+            }
+        }
+        jobs
+    }
+
+    /// Boots until all cases of a job have run or no guest comes up any more.
+    fn job(&self, mut job: Job<'a>, next: &AtomicU32, until: Option<Instant>) -> Result<()> {
+        let mut idle = 0;
+        while !job.cases.is_empty() && !self.stop.is_asked() {
+            let went = self.boot(&job, next.fetch_add(1, Ordering::Relaxed), until)?;
+            let before = job.cases.len();
+            for name in went.ended.iter().chain(&went.running) {
+                if let Some(at) = job.cases.iter().position(|case| case.name == *name) {
+                    job.cases.remove(at);
+                }
+            }
+            idle = if job.cases.len() < before { 0 } else { idle + 1 };
+            let hopeless = [end::NO_BOOT, end::NO_DEVICE, end::TIME, end::INTERRUPTED]
+                .contains(&went.reason.as_str());
+            if went.kvm.is_none() && (hopeless || idle > 1) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn boot(&self, job: &Job<'a>, number: u32, until: Option<Instant>) -> Result<Went> {
+        let Some(aim) = self.aims.get(job.target) else { return Ok(Went::default()) };
+        let Some(kernel) = aim.kernel else { return Ok(Went::default()) };
+        let options = &self.options.machine;
+        let mut card = personality(aim.asic, options)?;
+        if let Some((_, change)) = job.personality {
+            change(&mut card);
+        }
+        let scale = options.timeout_scale.unwrap_or_else(|| kernel.scale());
+        let clocks = Clocks { scale, ..Clocks::default() };
+        let names = job.cases.iter().map(|case| case.name.to_string()).collect();
+        let plan = BootPlan {
+            host: self.host,
+            kernel,
+            load: kernel.load(job.as_shipped),
+            number,
+            personality: &card,
+            module_parameters: job.module_parameters,
+            settings: Settings {
+                seed: options.seed.unwrap_or(0),
+                clocks,
+                workarounds: kernel.load(job.as_shipped).workarounds(),
+            },
+            work: Work::Cases(names),
+            files: None,
+            folder: &self.recorder.folder,
+            trace: options.trace,
+            keep: self.options.keep,
+            shell: false,
+        };
+        let budgets = job.cases.iter().map(|case| (case.name.to_string(), case.budget)).collect();
+        let watch = Watch {
+            recorder: &self.recorder,
+            stop: &self.stop,
+            budgets: &budgets,
+            clocks,
+            until,
+            until_fail: self.options.until_fail,
+        };
+        let went = watch.run(&plan, job.target)?;
+        if let Some(why) = &went.kvm {
+            let Host { cache, qemu, .. } = self.host;
+            vm::accelerator::distrust_kvm(cache, qemu, &kernel.kernel, why)?;
+            anyhow::bail!("KVM does not work here ({why}); run again, it will not be used");
+        }
+        Ok(went)
+    }
+}
+
+/// How many guests the memory of this machine is good for.
+fn most_jobs() -> usize {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map_or(1, |kib| (kib / 1024 / GUEST_MIB).max(1) as usize)
+}

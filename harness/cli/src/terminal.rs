@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Joins the user's terminal with the serial line of a guest's shell.
+
+use anyhow::{Context as _, Result};
+use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+/// The line; the terminal gets its settings back when it is dropped.
+#[derive(Default)]
+pub struct Line {
+    listener: Option<UnixListener>,
+    before: Option<Termios>,
+}
+
+impl Line {
+    /// Not listening yet.
+    pub fn new() -> Self {
+        Line::default()
+    }
+
+    /// Listens where QEMU will look for it.
+    pub fn listen(&mut self, path: &Path) -> Result<()> {
+        let listener = UnixListener::bind(path)
+            .with_context(|| format!("cannot listen at {}", path.display()))?;
+        self.listener = Some(listener);
+        Ok(())
+    }
+
+    /// Takes QEMU's connection and passes everything on, both ways, until the program ends.
+    pub fn connect(&mut self) -> Result<()> {
+        let Some(listener) = &self.listener else { return Ok(()) };
+        let (line, _) = listener.accept().context("QEMU does not take the shell's line")?;
+        if let Ok(before) = tcgetattr(std::io::stdin()) {
+            let mut raw = before.clone();
+            cfmakeraw(&mut raw);
+            tcsetattr(std::io::stdin(), SetArg::TCSANOW, &raw).context("the terminal")?;
+            self.before = Some(before);
+        }
+        let other = line.try_clone().context("the shell's line")?;
+        std::thread::spawn(move || copy(std::io::stdin(), other));
+        std::thread::spawn(move || copy_out(line));
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // A terminal that is gone needs no settings.
+            let _ = tcsetattr(std::io::stdin(), SetArg::TCSANOW, before);
+        }
+    }
+}
+
+fn copy(mut from: impl Read, mut to: UnixStream) {
+    let mut buffer = [0u8; 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if to.write_all(&buffer[..length]).is_err() {
+            return;
+        }
+    }
+}
+
+fn copy_out(mut from: UnixStream) {
+    let mut buffer = [0u8; 4096];
+    let mut out = std::io::stdout();
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if out.write_all(&buffer[..length]).and_then(|()| out.flush()).is_err() {
+            return;
+        }
+    }
+}
