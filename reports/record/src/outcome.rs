@@ -56,6 +56,11 @@ impl Outcome {
         }
     }
 
+    /// How bad it is: its place in [`Outcome::ALL`].
+    pub fn weight(self) -> usize {
+        Outcome::ALL.iter().position(|&other| other == self).unwrap_or_default()
+    }
+
     /// Did the case run and show something wrong?
     pub const fn is_bad(self) -> bool {
         match self {

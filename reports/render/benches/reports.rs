@@ -4,7 +4,7 @@
 #[path = "../tests/common/big.rs"]
 mod big;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use render::{Catalogue, Comparison, Expectations, Format, Run};
 use std::hint::black_box;
 
@@ -39,5 +39,8 @@ fn reports(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, reports);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    reports(&mut criterion);
+    criterion.final_summary();
+}

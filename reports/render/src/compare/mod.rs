@@ -366,15 +366,11 @@ fn class(case: &CaseRun) -> Class {
 /// The rule book for a case that both runs have.
 fn changed(base: &CaseRun, head: &CaseRun) -> Option<Change> {
     match (class(base), class(head)) {
-        (Class::Bad, Class::Bad) => {
-            let rank =
-                |case: &CaseRun| Outcome::ALL.iter().position(|&outcome| outcome == case.outcome());
-            match rank(head).cmp(&rank(base)) {
-                std::cmp::Ordering::Less => Some(Change::Milder),
-                std::cmp::Ordering::Equal => None,
-                std::cmp::Ordering::Greater => Some(Change::Worse),
-            }
-        }
+        (Class::Bad, Class::Bad) => match head.outcome().weight().cmp(&base.outcome().weight()) {
+            std::cmp::Ordering::Less => Some(Change::Milder),
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Greater => Some(Change::Worse),
+        },
         (Class::Pass | Class::Flaky | Class::Skip | Class::Nothing, Class::Bad) => {
             Some(Change::NewFailure)
         }

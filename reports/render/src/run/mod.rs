@@ -179,8 +179,7 @@ pub struct CaseRun {
 impl CaseRun {
     /// The attempt that counts: the first of the worst. A repetition never makes a failure a pass.
     pub fn decisive(&self) -> Option<&Attempt> {
-        let rank = |outcome| Outcome::ALL.iter().position(|&other| other == outcome);
-        self.attempts.iter().rev().max_by_key(|attempt| rank(attempt.outcome))
+        self.attempts.iter().rev().max_by_key(|attempt| attempt.outcome.weight())
     }
 
     /// What happened.

@@ -119,7 +119,8 @@ fn guest(
 fn ended(index: usize, target: usize, case: &str) -> CaseEnd {
     // Durations over four decades, the same in every run.
     let scatter = (index * 7919 + target * 104_729) % 997;
-    let duration_us = 600 + (scatter * scatter / 40) as u64 + 40_000 * u64::from(scatter % 53 == 0);
+    let duration_us =
+        600 + (scatter * scatter / 40) as u64 + 40_000 * u64::from(scatter.is_multiple_of(53));
     let mut end = CaseEnd {
         case: case.into(),
         outcome: Outcome::Pass,
@@ -150,7 +151,7 @@ fn ended(index: usize, target: usize, case: &str) -> CaseEnd {
                 "<6>habanalabs 0000:00:04.0: closed".into(),
             ];
         }
-        (index, _) if index % 3 == 0 => {
+        (index, _) if index.is_multiple_of(3) => {
             end.kernel_log = vec!["<6>habanalabs 0000:00:04.0: context 1 opened".into()];
         }
         (_, _) => {}

@@ -25,12 +25,20 @@ pub(super) struct Cell {
 /// An area of a target with its cases.
 pub(super) struct Area<'a> {
     pub name: &'a str,
-    pub label: String,
     pub anchor: String,
     pub parts: Vec<Part>,
     pub passed: usize,
     pub all: usize,
     pub cases: Vec<String>,
+}
+
+/// A target with its areas.
+pub(super) struct List<'a> {
+    pub label: String,
+    pub parts: Vec<Part>,
+    pub passed: usize,
+    pub all: usize,
+    pub areas: Vec<Area<'a>>,
 }
 
 /// Target and area: the cases, by their places in the target.
@@ -68,29 +76,48 @@ pub(super) fn matrix(run: &Run) -> Vec<Row<'_>> {
     areas.into_iter().map(|area| Row { area, cells: cells(area) }).collect()
 }
 
-pub(super) fn areas(run: &Run) -> Vec<Area<'_>> {
-    let area = |(place, ((target, name), cases)): (usize, (_, Vec<(usize, &CaseRun)>))| {
-        let (target, name): (usize, &str) = (target, name);
-        let only = || cases.iter().map(|(_, case)| *case);
-        let counts = Counts::of(only());
-        let show = |case| match tone::kind(case) {
-            "bad" | "known" => Show::Reference,
-            _ => Show::Listed,
-        };
-        Area {
-            name,
-            label: run.targets[target].label(),
-            anchor: anchor(place),
-            parts: tone::parts(only()),
+/// Every case, by target and area.
+pub(super) fn lists(run: &Run) -> Vec<List<'_>> {
+    let list = |target: &crate::TargetRun| {
+        let counts = target.counts();
+        List {
+            label: target.label(),
+            parts: tone::parts(&target.cases),
             passed: counts.outcome(Outcome::Pass),
             all: counts.all,
-            cases: cases
-                .iter()
-                .map(|(index, case)| case::render(run, target, *index, show(case)))
-                .collect(),
+            areas: vec![],
         }
     };
-    grouped(run).into_iter().enumerate().map(area).collect()
+    let mut lists: Vec<List<'_>> = run.targets.iter().map(list).collect();
+    for (place, ((target, name), cases)) in grouped(run).into_iter().enumerate() {
+        lists[target].areas.push(area(run, target, place, name, &cases));
+    }
+    lists
+}
+
+fn area<'a>(
+    run: &'a Run,
+    target: usize,
+    place: usize,
+    name: &'a str,
+    cases: &[(usize, &CaseRun)],
+) -> Area<'a> {
+    let only = || cases.iter().map(|(_, case)| *case);
+    let counts = Counts::of(only());
+    let show = |case: &CaseRun| match tone::kind(case) {
+        "bad" | "known" => Show::Reference,
+        _ => Show::Listed,
+    };
+    let rendered =
+        |(index, case): &(usize, &CaseRun)| case::render(run, target, *index, show(case));
+    Area {
+        name,
+        anchor: anchor(place),
+        parts: tone::parts(only()),
+        passed: counts.outcome(Outcome::Pass),
+        all: counts.all,
+        cases: cases.iter().map(rendered).collect(),
+    }
 }
 
 fn anchor(place: usize) -> String {

@@ -2,7 +2,7 @@
 //! The page of a run.
 
 use super::case::Show;
-use super::matrix::{Area, Row};
+use super::matrix::{List, Row};
 use super::requirements::{self, Group};
 use super::timing::{Timing, timing};
 use super::tone::{self, Part};
@@ -10,9 +10,11 @@ use super::{SCRIPT, STYLE, case, compare, link, matrix, text};
 use crate::format::duration;
 use crate::{CaseRun, Comparison, Conclusion, Counts, Entry, Run, TargetRun, Verdict};
 use askama::Template;
-use record::fact;
+use record::{Outcome, fact};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-/// Unexpected cases that are opened: the rest can be opened by whoever has read these.
+/// Unexpected cases that are opened, as long as there are no more: the list must fit a screen.
 const OPENED: usize = 3;
 
 #[derive(Template)]
@@ -29,13 +31,13 @@ struct Page<'a> {
     counts: Counts,
     took: String,
     selection: Option<&'a str>,
-    workarounds: Vec<(String, &'a str)>,
+    workarounds: BTreeMap<&'a str, Vec<String>>,
     nav: Vec<(&'static str, &'static str, String)>,
     unexpected: Vec<String>,
     defects: Vec<Defect<'a>>,
     flakes: Vec<String>,
     matrix: Vec<Row<'a>>,
-    areas: Vec<Area<'a>>,
+    lists: Vec<List<'a>>,
     groups: Vec<Group<'a>>,
     row_parts: Vec<Part>,
     rows_line: String,
@@ -78,17 +80,13 @@ pub(super) fn render(run: &Run, comparison: Option<&Comparison>) -> String {
         counts: run.counts(),
         took: duration(run.duration_ms * 1000),
         selection: run.facts.get(fact::SELECTION).map(String::as_str),
-        workarounds: run
-            .targets
-            .iter()
-            .flat_map(|target| target.workarounds().map(move |name| (target.label(), name)))
-            .collect(),
+        workarounds: workarounds(run),
         nav: vec![],
         unexpected: shown(run, |verdict| !verdict.is_accepted()),
         defects: defects(run),
         flakes: shown(run, |verdict| verdict == Verdict::Flake),
         matrix: matrix::matrix(run),
-        areas: matrix::areas(run),
+        lists: matrix::lists(run),
         groups: requirements::groups(run),
         row_parts: requirements::parts(run.rows.iter()),
         rows_line: requirements::line(run.rows.iter()),
@@ -96,6 +94,17 @@ pub(super) fn render(run: &Run, comparison: Option<&Comparison>) -> String {
         boots: boots(run),
     };
     text(&Page { nav: nav(&page), ..page })
+}
+
+/// Names of declared workarounds, with the targets that had them.
+fn workarounds(run: &Run) -> BTreeMap<&str, Vec<String>> {
+    let mut names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for target in &run.targets {
+        for name in target.workarounds() {
+            names.entry(name).or_default().push(target.label());
+        }
+    }
+    names
 }
 
 /// The sections that there are, with how much is in them.
@@ -125,7 +134,7 @@ fn nav(page: &Page<'_>) -> Vec<(&'static str, &'static str, String)> {
 /// One sentence that says it all.
 fn lead(run: &Run) -> String {
     let counts = run.counts();
-    let passed = counts.outcome(record::Outcome::Pass);
+    let passed = counts.outcome(Outcome::Pass);
     let n = |verdict| counts.verdict(verdict);
     let cases = |n: usize| if n == 1 { "1 case".into() } else { format!("{n} cases") };
     let rest = format!("{passed} of {} passed", cases(counts.all));
@@ -151,24 +160,22 @@ fn lead(run: &Run) -> String {
     }
 }
 
-/// Cases with a verdict, worst first; the first ones opened when they turn the run red.
+/// Cases with a verdict, worst first; opened when they turn the run red and are few.
 fn shown(run: &Run, wanted: impl Fn(Verdict) -> bool) -> Vec<String> {
-    let mut places: Vec<(Verdict, usize, usize)> = Vec::new();
+    let mut places: Vec<(Verdict, Reverse<usize>, &str, usize, usize)> = Vec::new();
     for (target, of) in run.targets.iter().enumerate() {
         let found = of.cases.iter().enumerate().filter(|(_, case)| wanted(case.verdict));
-        places.extend(found.map(|(index, case)| (case.verdict, target, index)));
+        places.extend(found.map(|(index, case)| {
+            (case.verdict, Reverse(case.outcome().weight()), case.name.as_str(), target, index)
+        }));
     }
     places.sort_unstable();
-    let show = |place: usize, verdict: Verdict| match place < OPENED && !verdict.is_accepted() {
-        true => Show::Open,
-        false => Show::Closed,
-    };
-    let shown = places.into_iter().enumerate();
-    shown
-        .map(|(place, (verdict, target, index))| {
-            case::render(run, target, index, show(place, verdict))
-        })
-        .collect()
+    let few = places.len() <= OPENED;
+    let shown = places.into_iter().enumerate().map(|(place, (verdict, _, _, target, index))| {
+        let open = (few || place == 0) && !verdict.is_accepted();
+        case::render(run, target, index, if open { Show::Open } else { Show::Closed })
+    });
+    shown.collect()
 }
 
 fn defects(run: &Run) -> Vec<Defect<'_>> {

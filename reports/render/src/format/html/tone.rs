@@ -12,6 +12,16 @@ pub(super) struct Part {
     pub count: usize,
 }
 
+impl Part {
+    /// The title, in the plural where it has one and there are more.
+    pub(super) fn words(&self) -> String {
+        let verdict = Verdict::ALL.iter().find(|verdict| verdict.title() == self.title);
+        let counted = verdict.map_or_else(String::new, |verdict| verdict.count(self.count));
+        let words = counted.split_once(' ').map(|(_, words)| words.to_string());
+        words.unwrap_or_else(|| self.title.to_string())
+    }
+}
+
 /// The class of a verdict on a case that ended like this.
 pub(super) const fn of(verdict: Verdict, outcome: Outcome) -> &'static str {
     match verdict {
