@@ -15,6 +15,7 @@
 pub mod cb;
 pub mod cs;
 pub mod debug;
+pub mod importer;
 pub mod info;
 pub mod memory;
 pub mod mmap;
@@ -29,6 +30,7 @@ pub mod wait;
 pub use cb::{CbRequest, CommandBuffer};
 pub use cs::{Chunk, CsAnswer, CsRequest};
 pub use debug::DebugRequest;
+pub use importer::Importer;
 pub use info::InfoRequest;
 pub use memory::{Allocation, DmaBuf, MapGuard, MemoryRequest};
 pub use mmap::Mapping;
