@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use super::{FLAVOUR, Kernel};
 use crate::apt::{Apt, Suites};
-use crate::cache::Cache;
+use crate::cache::{Cache, remove};
 use crate::error::{Error, Result, io};
 use crate::qemu;
 
@@ -67,6 +67,11 @@ impl Headers {
 
 fn fetch(cache: &Cache, release: &str, name: &str, place: &Path) -> Result<()> {
     let wanted = format!("linux-headers-{release}");
+    // Held beside the lock of `name`: the private QEMU may be fetched in between.
+    let _lock = cache.lock(&format!("fetch-{name}"))?;
+    if place.is_dir() {
+        return Ok(());
+    }
     let mut searched = Vec::new();
     for suites in [Suites::Machine, Suites::Trixie] {
         let Some(apt) = Apt::open(cache, suites)? else { continue };
@@ -80,14 +85,16 @@ fn fetch(cache: &Cache, release: &str, name: &str, place: &Path) -> Result<()> {
         packages.retain(|p| p.contains(bare) && !p.starts_with("linux-image"));
         packages.push(wanted.clone());
         let packages: Vec<_> = packages.iter().map(String::as_str).collect();
-        // Without its lock the private QEMU can be fetched inside.
-        let unpacked = tempfile::tempdir_in(cache.root()).map_err(io("create", cache.root()))?;
-        apt.unpack(&packages, unpacked.path())?;
+        let unpacked = cache.root().join("tmp").join(format!("unpacked-{wanted}"));
+        remove(&unpacked)?;
+        fs::create_dir_all(&unpacked).map_err(io("create", &unpacked))?;
+        apt.unpack(&packages, &unpacked)?;
+        // Without this lock of ours the private QEMU can be fetched inside.
         drop(apt);
-        prepare(cache, unpacked.path(), release, place)?;
+        prepare(cache, &unpacked, release, place)?;
         cache.folder(name, |folder| {
             fs::remove_dir(folder).map_err(io("remove", folder))?;
-            fs::rename(unpacked.path(), folder).map_err(io("write", folder))
+            fs::rename(&unpacked, folder).map_err(io("write", folder))
         })?;
         return Ok(());
     }

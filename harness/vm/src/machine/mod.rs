@@ -21,6 +21,10 @@ pub use sockets::Sockets;
 /// sockaddr_un holds this many bytes, the final NUL included.
 const SOCKET_PATH: usize = 108;
 
+/// The machine without what no case needs.
+const LEAN: &str =
+    "q35,memory-backend=ram,sata=off,smbus=off,usb=off,vmport=off,i8042=off,hpet=off";
+
 /// Options that are the same for every machine.
 const FIXED: &[&str] = &[
     "-nodefaults",
@@ -120,7 +124,7 @@ impl Machine {
         let mut add = |option: &str, value: String| {
             words.extend([OsString::from(option), value.into()]);
         };
-        add("-M", "q35,memory-backend=ram,sata=off,smbus=off,usb=off,vmport=off".into());
+        add("-M", LEAN.into());
         add("-object", format!("memory-backend-memfd,id=ram,size={}M,share=on", self.memory));
         add("-m", format!("{}M", self.memory));
         add("-smp", self.processors.to_string());
