@@ -32,9 +32,9 @@ impl Row {
         self.asics.is_empty() || self.asics.iter().any(|name| name == asic)
     }
 
-    /// The group: `OPEN` of `OPEN-001`.
+    /// The group: `CB` of `CB-CREATE-001`.
     pub fn group(&self) -> &str {
-        self.id.rsplit_once('-').map_or(self.id.as_str(), |(group, _)| group)
+        self.id.split_once('-').map_or(self.id.as_str(), |(group, _)| group)
     }
 }
 

@@ -43,7 +43,12 @@ pub(super) fn render(run: &Run) -> String {
 }
 
 fn slug(target: &TargetRun) -> String {
-    target.label().replace(' ', "-")
+    target.label().replace([' ', '\0'], "-")
+}
+
+/// The schema refuses the character 0 in texts.
+fn clean(text: &str) -> String {
+    text.replace('\0', " ")
 }
 
 fn build_of(checkout: &str, build: &str, target: &TargetRun) -> Value {
@@ -51,7 +56,7 @@ fn build_of(checkout: &str, build: &str, target: &TargetRun) -> Value {
         "id": build,
         "checkout_id": checkout,
         "origin": ORIGIN,
-        "comment": format!("kernel {}", target.kernel()),
+        "comment": clean(&format!("kernel {}", target.kernel())),
         "misc": { "facts": target.facts },
     })
 }
@@ -70,12 +75,12 @@ fn test(run: &Run, target: &TargetRun, case: &CaseRun, build: &str) -> Value {
         "path": path(&case.name),
         "status": status(case.outcome()),
         "environment": {
-            "comment": format!("Habana {}", target.target.asic),
+            "comment": clean(&format!("Habana {}", target.target.asic)),
             "misc": { "asic": target.target.asic },
         },
     });
     if !case.message().is_empty() {
-        test["comment"] = case.message().replace('\0', " ").into();
+        test["comment"] = clean(case.message()).into();
     }
     if let Some(attempt) = case.decisive() {
         misc["details"] = json!(attempt.details);
@@ -87,7 +92,7 @@ fn test(run: &Run, target: &TargetRun, case: &CaseRun, build: &str) -> Value {
         let log: Vec<&str> =
             attempt.kernel_log.iter().chain(&attempt.console).map(String::as_str).collect();
         if !log.is_empty() {
-            let log = log.join("\n").replace('\0', " ");
+            let log = clean(&log.join("\n"));
             test["log_excerpt"] = log.chars().take(EXCERPT).collect::<String>().into();
         }
     }

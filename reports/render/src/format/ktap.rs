@@ -41,7 +41,8 @@ fn line(number: usize, case: &CaseRun, out: &mut String) -> std::fmt::Result {
         comment(out, "verdict", case.verdict.title())?;
         comment(out, case.outcome().name(), case.message())?;
         if let Some(attempt) = case.decisive() {
-            attempt.details.iter().try_for_each(|(name, value)| comment(out, name, value))?;
+            let details = super::ordered(&attempt.details);
+            details.iter().try_for_each(|(name, _, value)| comment(out, name, value))?;
             attempt.findings.iter().try_for_each(|finding| comment(out, "device", finding))?;
         }
         comment(out, "repeat", &case.repeat)?;
