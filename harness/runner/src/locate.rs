@@ -126,7 +126,7 @@ impl Found {
         self.attribute("hard_reset_cnt")?.parse().ok()
     }
 
-    /// `operational`, `in reset`, `malfunction` ... (`device.c`: `hl_device_set_status` names).
+    /// `Operational`, `In reset`, `Disabled` ... (`sysfs.c: status_show` writes a capital first).
     pub fn status(&self) -> Option<String> {
         self.attribute("status")
     }
@@ -148,7 +148,7 @@ mod tests {
         fs::create_dir_all(class.join("accel_controlD0")).unwrap();
         fs::write(pci.join("vendor"), vendor).unwrap();
         fs::write(pci.join("device"), device).unwrap();
-        fs::write(pci.join("status"), "operational\n").unwrap();
+        fs::write(pci.join("status"), "Operational\n").unwrap();
         fs::write(pci.join("hard_reset_cnt"), "2\n").unwrap();
         std::os::unix::fs::symlink(&pci, class.join("accel0/device")).unwrap();
         Roots { sys: root.join("sys"), dev: "/dev".into() }
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(found.compute, Path::new("/dev/accel/accel0"));
         assert_eq!(found.control, Path::new("/dev/accel/accel_controlD0"));
         assert_eq!(found.hard_resets(), Some(2));
-        assert_eq!(found.status().as_deref(), Some("operational"));
+        assert_eq!(found.status().as_deref(), Some("Operational"));
         assert_eq!(find(&roots, Some("accel0")), Ok(found));
         assert!(find(&roots, Some("accel1")).is_err());
     }

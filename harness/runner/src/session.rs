@@ -217,7 +217,7 @@ impl Session<'_> {
     /// Waits for the device to be operational; says why it is not.
     fn settle(&self) -> Option<String> {
         let found = self.machine.found.as_ref()?;
-        let operational = || found.status().as_deref() == Some("operational");
+        let operational = || found.status().as_deref() == Some("Operational");
         if until(self.settings.clocks.scaled(SETTLE), operational) {
             return None;
         }
