@@ -5,6 +5,7 @@
 //! `include/gaudi2/asic_reg/{pdma0_core,pdma0_core_ctx,arc_farm_kdma,arc_farm_kdma_ctx}_*.h`.
 
 use crate::Field;
+use crate::qman::Properties;
 
 /// Register offsets.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +35,9 @@ pub struct Registers {
     /// `PROT`: bit 0 privileged.
     pub prot: u32,
     /// Properties of privileged accesses, `None`: they bypass.
-    pub secure: Option<u32>,
-    /// Properties of all other accesses (Gaudi: one register; Gaudi2: `AXUSER`, see `qman`).
-    pub non_secure: u32,
+    pub secure: Option<Properties>,
+    /// Properties of all other accesses.
+    pub non_secure: Properties,
     /// `ERR_CFG`.
     pub err_cfg: u32,
     /// `ERR_CAUSE`.
@@ -63,8 +64,8 @@ pub const GAUDI: Registers = Registers {
     completion_address: [0x80, 0x84],
     completion_data: 0x7c,
     prot: 0xb8,
-    secure: Some(0xf0),
-    non_secure: 0xf4,
+    secure: Some(Properties::PerStream(0xf0)),
+    non_secure: Properties::PerStream(0xf4),
     err_cfg: 0x160,
     err_cause: 0x164,
     error_message: [0x170, 0x174, 0x178],
@@ -87,7 +88,7 @@ pub const GAUDI2: Registers = Registers {
     completion_data: 0x8c4,
     prot: 0x8,
     secure: None,
-    non_secure: 0x800,
+    non_secure: Properties::Block(0x800),
     err_cfg: 0x300,
     err_cause: 0x304,
     error_message: [0x308, 0x30c, 0x310],

@@ -242,9 +242,12 @@ fn dma_cores_are_as_in_the_driver() {
     let (Some(one), Some(two)) = (gaudi(), gaudi2()) else { return };
     check_dma(&one, "mmDMA0_CORE_", "mmDMA0_CORE_", DMA_CORE, &dma::GAUDI);
     check_dma(&two, "mmPDMA0_CORE_", "mmPDMA0_CORE_CTX_", PDMA_CORE, &dma::GAUDI2);
-    one.check("mmDMA0_CORE_NON_SECURE_PROPS", DMA_CORE + dma::GAUDI.non_secure);
+    one.check("mmDMA0_CORE_NON_SECURE_PROPS", DMA_CORE + 0xf4);
     one.check("mmDMA0_CORE_SECURE_PROPS", DMA_CORE + 0xf0);
-    two.check("mmPDMA0_CORE_CTX_AXUSER_HB_ASID", PDMA_CORE + dma::GAUDI2.non_secure);
+    assert_eq!(dma::GAUDI.non_secure, qman::Properties::PerStream(0xf4));
+    assert_eq!(dma::GAUDI.secure, Some(qman::Properties::PerStream(0xf0)));
+    assert_eq!(dma::GAUDI2.non_secure, qman::Properties::Block(0x800));
+    two.check("mmPDMA0_CORE_CTX_AXUSER_HB_ASID", PDMA_CORE + 0x800);
     one.field("DMA0_CORE_COMMIT_WR_COMP_EN", dma::commit::COMPLETE);
     one.field("DMA0_CORE_COMMIT_TRANSPOSE", dma::commit::TRANSPOSE);
     one.field("DMA0_CORE_COMMIT_DTYPE", dma::commit::DTYPE);
