@@ -191,16 +191,21 @@ impl Expectations {
     /// Files for this kernel, the one that says more about it first.
     fn for_kernel(&self, asic: &str, kernel: &str) -> Vec<&File> {
         let version = Version::find(kernel);
+        let is_plain = |file: &File| file.kernel == file.version.to_string();
         let of_asic = || self.files.iter().filter(|file| file.asic == asic);
         let exact = |file: &&File| {
             kernel == file.kernel
-                || (file.kernel == file.version.to_string()
+                || (is_plain(file)
                     && version.as_ref().is_some_and(|version| version.is_within(&file.version)))
         };
         let mut files: Vec<&File> = of_asic().filter(exact).collect();
         files.sort_by_key(|file| std::cmp::Reverse(file.kernel.len()));
         if files.is_empty() {
-            let before = |file: &&File| version.as_ref().is_some_and(|v| file.version < *v);
+            // A file of one build says nothing about other kernels.
+            let is_line = |file: &File| file.kernel.split('.').count() == 2 && is_plain(file);
+            let before = |file: &&File| {
+                is_line(file) && version.as_ref().is_some_and(|version| file.version < *version)
+            };
             files.extend(of_asic().filter(before).max_by(|a, b| a.version.cmp(&b.version)));
         }
         files

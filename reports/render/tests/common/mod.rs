@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! The recorded runs of `tests/records`.
+#![allow(dead_code, reason = "each test uses a part")]
 
 use record::Journal;
 use render::{Catalogue, Expectations, Run};
