@@ -8,6 +8,7 @@ use nix::sys::termios;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,10 @@ pub struct ModelPort {
 impl ModelPort {
     /// Opens the serial line.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let line = File::options().read(true).write(true).open(path)?;
+        // A case leads its session: without O_NOCTTY the line would become its terminal, and its
+        // end would hang the line up for the runner too.
+        let line =
+            File::options().read(true).write(true).custom_flags(nix::libc::O_NOCTTY).open(path)?;
         let mut settings = termios::tcgetattr(&line)?;
         termios::cfmakeraw(&mut settings);
         termios::tcsetattr(&line, termios::SetArg::TCSANOW, &settings)?;

@@ -7,6 +7,7 @@ use nix::sys::termios;
 use record::Event;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// The open port.
@@ -16,7 +17,8 @@ impl Results {
     /// Opens the serial line.
     pub fn open(path: &Path) -> Result<Self> {
         let open = || -> std::io::Result<File> {
-            let line = File::options().read(true).write(true).open(path)?;
+            let line =
+                File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path)?;
             let mut settings = termios::tcgetattr(&line)?;
             termios::cfmakeraw(&mut settings);
             termios::tcsetattr(&line, termios::SetArg::TCSANOW, &settings)?;
