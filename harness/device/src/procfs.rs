@@ -49,7 +49,11 @@ pub fn memory() -> Result<Memory, Errno> {
 
 /// Pages that the kernel holds pinned for devices now, of all processes (`/proc/vmstat`:
 /// `nr_foll_pin_acquired` less `nr_foll_pin_released`).
+///
+/// The kernel counts per processor and adds up late, so it is asked to add up now (root only,
+/// mm/vmstat.c: vmstat_refresh).
 pub fn pinned_pages() -> Result<u64, Errno> {
+    read("/proc/sys/vm/stat_refresh")?;
     parse_pins(&read("/proc/vmstat")?)
 }
 

@@ -86,6 +86,22 @@ impl Region {
         Ok(Region { start, length })
     }
 
+    /// Maps private anonymous memory in the lower part of the address space, so that a large size
+    /// behind it does not leave user space.
+    fn low(length: usize) -> Result<Self, Errno> {
+        let size = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE;
+        for place in (1..64).filter_map(|step| NonZeroUsize::new(step << 34)) {
+            // SAFETY: with MAP_FIXED_NOREPLACE the kernel refuses a range that is in use.
+            match unsafe { mmap_anonymous(Some(place), size, ProtFlags::PROT_NONE, flags) } {
+                Ok(start) => return Ok(Region { start, length }),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Err(Errno::EEXIST)
+    }
+
     /// Bytes.
     pub fn length(&self) -> usize {
         self.length
@@ -287,6 +303,14 @@ impl Pages {
         Ok(Pages { region, start, length })
     }
 
+    /// One page in the lowest TiB, so that a range of many TiB from it on stays in user space.
+    pub fn low() -> Result<Self, Errno> {
+        let page = page_size();
+        let region = Region::low(3 * page)?;
+        region.protect(page, page, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+        Ok(Pages { region, start: page, length: page })
+    }
+
     /// Asks for huge pages; the kernel gives them where it can.
     pub fn prefer_huge(&self) -> Result<(), Errno> {
         let start = self.pointer(0).address() as *mut libc::c_void;
@@ -415,6 +439,17 @@ mod tests {
         assert!(pages.start >= page_size());
         assert!(pages.start + pages.length + page_size() <= pages.region.length());
         pages.fill(3);
+        Ok(())
+    }
+
+    #[test]
+    fn low_pages_are_in_the_lowest_tib() -> Result<(), Errno> {
+        let (first, second) = (Pages::low()?, Pages::low()?);
+        assert!(first.inaccessible().address() < 1 << 40);
+        assert!(second.inaccessible().address() < 1 << 40);
+        first.fill(1);
+        second.fill(2);
+        assert_eq!(first.bytes(0, 1), [1]);
         Ok(())
     }
 

@@ -140,7 +140,7 @@ fn unaligned(cx: &Context) -> CaseResult {
 
 fn sixteen_tib(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
-    let pages = need("memory", Pages::new(4096))?;
+    let pages = need("memory in the lowest TiB", Pages::low())?;
     let pinned = need("count of pinned pages", pinned_pages())?;
     let request = MemoryRequest::map_host(pages.pointer(0), (16 << 40) + 4096, 0);
     let (result, words) = node.memory_words(&request);
@@ -156,7 +156,7 @@ fn sixteen_tib(cx: &Context) -> CaseResult {
 
 fn one_tib(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
-    let pages = need("memory", Pages::new(4096))?;
+    let pages = need("memory in the lowest TiB", Pages::low())?;
     let request = MemoryRequest::map_host(pages.pointer(0), 1 << 40, 0);
     refused(&node, &request, Errno::ENOMEM)?;
     still_maps(&node)

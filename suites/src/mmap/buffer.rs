@@ -210,9 +210,6 @@ fn grow(cx: &Context) -> CaseResult {
     equal("the last byte", mapping.bytes(4095, 1), vec![1])
 }
 
-/// The driver puts the handle into `vm_pgoff` after it mapped the pages. For a private mapping that
-/// is where mm keeps the first page frame: with another number there, munmap takes the frames for
-/// ordinary pages (memory.c: vm_normal_page) and complains about a bad page map.
 fn private(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let buffer = succeed("CREATE", node.create_cb(4096, 0))?;
