@@ -74,7 +74,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("mmap/cb/rejects_destroyed_buffers", &["MMAP-008"], destroyed).logs(NO_MATCH),
         Case::new("mmap/cb/is_not_inherited", &["MMAP-009"], fork),
         Case::new("mmap/cb/cannot_grow", &["MMAP-010"], grow),
-        Case::new("mmap/cb/private_mapping_shows_the_content", &["MMAP-011"], private).own_guest(),
+        Case::new("mmap/cb/private_mapping_shows_the_content", &["MMAP-011"], private),
         Case::new("mmap/timestamps/rejects_the_handle_as_a_cb", &["MMAP-007"], other_kind),
     ]);
     cases
