@@ -54,12 +54,15 @@ fn any_order(cx: &Context) -> CaseResult {
     for _ in 0..10 {
         let mut nodes: Vec<_> = (0..40).map(|_| Node::control(cx)).collect::<Result<_, _>>()?;
         nodes.shuffle(&mut rng);
-        while let Some(node) = nodes.pop() {
+        // Others come while these go.
+        let mut later = Vec::new();
+        for (index, node) in nodes.into_iter().enumerate() {
             succeed("close", node.close())?;
-            if nodes.len() % 4 == 0 {
-                nodes.extend(Node::control(cx).ok().filter(|_| nodes.len() > 8));
+            if index % 4 == 0 {
+                later.push(Node::control(cx)?);
             }
         }
+        later.iter().try_for_each(works)?;
     }
     works(&Node::control(cx)?)
 }
