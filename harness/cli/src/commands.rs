@@ -69,11 +69,11 @@ fn find(program: &str) -> Option<PathBuf> {
 /// Puts a file into the guest at its own path; a program with its libraries.
 fn take_along(files: &mut Archive, path: &Path) -> Result<()> {
     let path = std::path::absolute(path)?;
-    let mut magic = [0u8; 4];
-    let elf = std::fs::File::open(&path)
-        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut magic))
-        .is_ok_and(|()| magic == *b"\x7fELF");
-    if elf {
+    let mut start = [0u8; 4];
+    let program = std::fs::File::open(&path)
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut start))
+        .is_ok_and(|()| start == *b"\x7fELF" || start.starts_with(b"#!"));
+    if program {
         files.program(&path)?;
     } else {
         files.host_file(&path.to_string_lossy(), &path)?;

@@ -30,9 +30,11 @@ const MOUNTS: &[Mount] = &[
     optional("debugfs", "/sys/kernel/debug"),
     optional("tracefs", "/sys/kernel/tracing"),
     optional("configfs", "/sys/kernel/config"),
-    needed("tmpfs", "/tmp"),
-    needed("tmpfs", "/run"),
 ];
+
+/// Folders that programs expect. Not mounted: the root is in memory anyway, and what a user takes
+/// along from such a folder must stay visible.
+const FOLDERS: &[&str] = &["/tmp", "/run", "/var"];
 
 /// Mounts all of them.
 pub fn all() -> Result<()> {
@@ -47,6 +49,9 @@ pub fn all() -> Result<()> {
                 return Err(errno).with_context(|| format!("cannot mount {kind} on {on}"));
             }
         }
+    }
+    for folder in FOLDERS {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {folder}"))?;
     }
     Ok(())
 }
