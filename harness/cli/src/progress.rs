@@ -80,6 +80,21 @@ impl Progress {
         }
     }
 
+    /// Takes an event of an earlier part of the run into account.
+    pub fn recall(&self, event: &Event) {
+        match event {
+            Event::RunStart { .. } => self.saw(None, event),
+            Event::CaseEnd(_) => {
+                self.state.lock().unwrap_or_else(PoisonError::into_inner).ended += 1;
+            }
+            Event::BootStart { .. }
+            | Event::Booted { .. }
+            | Event::CaseStart { .. }
+            | Event::BootEnd(_)
+            | Event::RunEnd(_) => {}
+        }
+    }
+
     /// Shows an event.
     pub fn saw(&self, boot: Option<u32>, event: &Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
