@@ -113,7 +113,7 @@ impl Written {
 fn fills(cx: &Context, opcode: &Opcode) -> CaseResult {
     let node = Node::control(cx)?;
     let bytes = opcode.bytes(&node)?;
-    let mut buffer = Buffer::new(bytes + PAGE)?;
+    let mut buffer = Buffer::new(2 * bytes + PAGE)?;
     let large = [bytes, bytes + 1, 2 * bytes, bytes + PAGE];
     for room in large {
         let written = Written::by(&node, opcode.op, &mut buffer, room, room as u32)?;
