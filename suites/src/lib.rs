@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod cb;
 pub mod common;
+pub mod cs;
 pub mod dispatch;
 pub mod info;
 pub mod memory;

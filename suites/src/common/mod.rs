@@ -7,5 +7,6 @@ pub mod buffer;
 pub mod files;
 pub mod node;
 pub mod resources;
+pub mod submit;
 pub mod typed;
 pub mod wait;
