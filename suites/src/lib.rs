@@ -5,7 +5,9 @@ pub mod catalogue;
 pub mod cb;
 pub mod common;
 pub mod cs;
+pub mod debug;
 pub mod dispatch;
+pub mod dmabuf;
 pub mod info;
 pub mod memory;
 pub mod mmap;
@@ -15,8 +17,16 @@ use case::Case;
 
 /// Every case, in the order in which a run without a seed goes through them.
 pub fn all() -> Vec<Case> {
-    [open::cases(), dispatch::cases(), info::cases(), cb::cases(), mmap::cases(), memory::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let areas = [
+        open::cases,
+        dispatch::cases,
+        info::cases,
+        cb::cases,
+        mmap::cases,
+        memory::cases,
+        debug::cases,
+        dmabuf::cases,
+        cs::cases,
+    ];
+    areas.iter().flat_map(|cases| cases()).collect()
 }

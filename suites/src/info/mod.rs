@@ -12,7 +12,7 @@ mod eventfd;
 mod firmware;
 mod generic;
 mod memory;
-mod reset;
+pub mod reset;
 mod state;
 pub mod table;
 

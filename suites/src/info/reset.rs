@@ -18,7 +18,7 @@ use uapi::accel;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the driver says about a reset that was asked for.
-const LOG: &[&str] = &["Hard-Reset requested through sysfs"];
+pub const LOG: &[&str] = &["Hard-Reset requested through sysfs"];
 
 /// Rows that the walk through the table proves, beside those of the state itself.
 const WALK: &[&str] =

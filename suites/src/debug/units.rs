@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Units that are chosen by an index.
+
+use super::table::{UNITS, Unit};
+use super::{FAILED, poke, register, still_works};
+use crate::common::typed::compute;
+use case::{Case, CaseResult, Context, check, equal, errno, succeed};
+use control::Asics;
+use device::{DebugRequest, Errno, Node};
+use uapi::accel::*;
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for unit in UNITS {
+        let name = |rule: &str| format!("debug/{}/{rule}", unit.name);
+        let rows: &[&str] = vec![unit.beyond].leak();
+        cases.push(
+            Case::new(name("rejects_units_beyond_the_table"), rows, |cx| beyond(cx, unit))
+                .logs(&[FAILED, "Invalid register index in"]),
+        );
+        cases.push(
+            Case::new(name("takes_every_unit_of_the_table"), rows, |cx| every(cx, unit)).budget(30),
+        );
+        cases.push(
+            Case::new(name("switches_the_unit_that_is_named"), rows, |cx| switches(cx, unit))
+                .on(Asics::GAUDI)
+                .model(),
+        );
+        if let Some(row) = unit.no_input {
+            let rows: &[&str] = vec![row].leak();
+            cases.push(
+                Case::new(name("rejects_enable_without_input"), rows, |cx| no_input(cx, unit))
+                    .logs(&[FAILED]),
+            );
+        }
+    }
+    for unit in UNITS.iter().take(1) {
+        let name = format!("debug/{}/gives_up_on_a_memory_that_is_never_ready", unit.name);
+        cases.push(
+            Case::new(name, &["DEBUG-036"], |cx| stuck(cx, unit)).on(Asics::GAUDI).model().logs(&[
+                FAILED,
+                "Timeout while waiting for coresight",
+                "ETF on timeout",
+            ]),
+        );
+    }
+    cases
+}
+
+/// Switches a unit with a legal input or output.
+fn switch(node: &Node, unit: &Unit, block: u32, on: bool) -> Result<(), Errno> {
+    let request = DebugRequest::new(unit.op, block, on);
+    match (unit.op, on) {
+        (HL_DEBUG_OP_ETF, true) => {
+            let input = hl_debug_params_etf { sink_mode: 2, ..Default::default() };
+            node.debug_with(&request, &input)
+        }
+        (HL_DEBUG_OP_STM, true) => node.debug_with(&request, &hl_debug_params_stm::default()),
+        (HL_DEBUG_OP_BMON, true) => node.debug_with(&request, &hl_debug_params_bmon::default()),
+        (HL_DEBUG_OP_SPMU, true) => {
+            let input = hl_debug_params_spmu { event_types_num: 3, ..Default::default() };
+            node.debug_with(&request, &input)
+        }
+        (HL_DEBUG_OP_SPMU, false) => {
+            let pages = device::Pages::new(24)?;
+            node.debug(&request.output(pages.last(24), 24))
+        }
+        (_, _) => node.debug(&request),
+    }
+}
+
+fn beyond(cx: &Context, unit: &Unit) -> CaseResult {
+    let node = compute(cx)?;
+    let mode = succeed("SET_MODE on", node.debugging())?;
+    let count = unit.count(cx.asic());
+    for block in [count, count + 1, 2 * count, 0x8000_0000, u32::MAX] {
+        for on in [true, false] {
+            let what = format!("DEBUG of unit {block} of {count}, on: {on}");
+            errno(&what, switch(&node, unit, block, on), Errno::EINVAL)?;
+        }
+    }
+    drop(mode);
+    still_works(&node)
+}
+
+fn every(cx: &Context, unit: &Unit) -> CaseResult {
+    let node = compute(cx)?;
+    let mode = succeed("SET_MODE on", node.debugging())?;
+    for block in 0..unit.count(cx.asic()) {
+        for on in [true, false] {
+            let what = format!("DEBUG of unit {block}, on: {on}");
+            succeed(&what, switch(&node, unit, block, on))?;
+        }
+    }
+    drop(mode);
+    still_works(&node)
+}
+
+fn switches(cx: &Context, unit: &Unit) -> CaseResult {
+    let node = compute(cx)?;
+    let mode = succeed("SET_MODE on", node.debugging())?;
+    let blocks = [(0, unit.ends.0), (unit.count(cx.asic()) - 1, unit.ends.1)];
+    for (block, base) in blocks {
+        let at = base + unit.shown.offset;
+        for (on, wanted) in [(true, unit.shown.on), (false, unit.shown.off)] {
+            succeed("DEBUG", switch(&node, unit, block, on))?;
+            let what = format!("register {at:#x} of unit {block}, on: {on}");
+            equal(&what, register(cx, at)?, wanted)?;
+        }
+    }
+    drop(mode);
+    still_works(&node)
+}
+
+fn no_input(cx: &Context, unit: &Unit) -> CaseResult {
+    let node = compute(cx)?;
+    let mode = succeed("SET_MODE on", node.debugging())?;
+    let pages = crate::common::typed::need("memory", device::Pages::new(256))?;
+    let request = DebugRequest::new(unit.op, 0, true);
+    let address = pages.pointer(0).address();
+    let requests = [
+        request,
+        DebugRequest { input_size: 64, ..request },
+        DebugRequest { input: address, ..request },
+    ];
+    for request in requests {
+        let result = node.debug(&request);
+        errno("DEBUG", result, Errno::EINVAL).map_err(|stop| stop.request(&request))?;
+    }
+    succeed("DEBUG off", switch(&node, unit, 0, false))?;
+    drop(mode);
+    still_works(&node)
+}
+
+/// Status register of a trace memory: bit 2 is ready.
+const STATUS: u64 = 0xc;
+
+fn stuck(cx: &Context, unit: &Unit) -> CaseResult {
+    let node = compute(cx)?;
+    let mode = succeed("SET_MODE on", node.debugging())?;
+    poke(cx, unit.ends.0 + STATUS, 0)?;
+    errno("ETF on", switch(&node, unit, 0, true), Errno::EFAULT)?;
+    equal("control", register(cx, unit.ends.0 + unit.shown.offset)?, 0)?;
+    poke(cx, unit.ends.0 + STATUS, 4)?;
+    succeed("ETF on when it is ready", switch(&node, unit, 0, true))?;
+    check(register(cx, unit.ends.0 + unit.shown.offset)? == 1, "the ETF is on")?;
+    drop(mode);
+    still_works(&node)
+}

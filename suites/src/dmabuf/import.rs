@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! What an importer is told (memory.c: hl_dmabuf_attach, hl_map_dmabuf). The importer is the
+//! module of fixtures/importer.
+//!
+//! Memory behind the BAR has no pages, so only peer-to-peer importers may map it, and only where
+//! the kernel finds a way between the two devices. Kernels without CONFIG_PCI_P2PDMA find none.
+
+use super::{FLAGS, PAGE, export, still_exports};
+use crate::common::typed::compute;
+use crate::common::{files, wait};
+use case::{Case, CaseResult, Context, Stop, check, equal, errno, require, succeed};
+use control::Asics;
+use device::importer::{Attach, Direction, Entry, Importing};
+use device::{DmaBuf, Errno, Importer, MemoryRequest, Node};
+use hw::memory::GAUDI;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("dmabuf/import/static_importers_attach_but_cannot_map", &["DMABUF-025"], fixed),
+        Case::new(
+            "dmabuf/import/importers_without_peer_to_peer_cannot_map",
+            &["DMABUF-025"],
+            |cx| never(cx, Attach::Dynamic, Importing::Own),
+        ),
+        Case::new("dmabuf/import/no_way_between_devices_is_refused", &["DMABUF-025"], |cx| {
+            never(cx, Attach::Peer, Importing::Own)
+        }),
+        Case::new("dmabuf/import/without_p2pdma_even_the_card_is_refused", &["DMABUF-025"], |cx| {
+            require(!p2pdma()?, "needs a kernel without CONFIG_PCI_P2PDMA")?;
+            never(cx, Attach::Peer, card(cx)?)
+        }),
+        Case::new("dmabuf/import/an_attachment_keeps_the_device_in_use", &["DMABUF-029"], keeps),
+        Case::new("dmabuf/import/peers_get_addresses_in_the_bar", &["DMABUF-026"], peers)
+            .on(Asics::GAUDI),
+        Case::new("dmabuf/import/a_mapping_outlives_device_and_dmabuf", &["DMABUF-029"], outlives),
+    ]
+}
+
+/// The importer; skips without the module.
+fn importer() -> CaseResult<Importer> {
+    match Importer::open() {
+        Ok(importer) => Ok(importer),
+        Err(Errno::ENOENT) => Err(Stop::Skip("needs the importer module".into())),
+        Err(errno) => Err(Stop::Broken(format!("open of the importer gives {errno:?}"))),
+    }
+}
+
+/// Was the kernel built with peer-to-peer DMA?
+fn p2pdma() -> CaseResult<bool> {
+    let symbols = files::read("/proc/kallsyms".as_ref())?;
+    require(symbols.lines().count() > 1000, "needs /proc/kallsyms")?;
+    Ok(symbols.lines().any(|line| line.ends_with(" pci_p2pdma_distance_many")))
+}
+
+/// The card itself as the importing device: the shortest way there is.
+fn card(cx: &Context) -> CaseResult<Importing> {
+    let name = cx.at.pci.canonicalize().unwrap_or_else(|_| cx.at.pci.clone());
+    let name = name.file_name().map(|name| name.to_string_lossy().into_owned());
+    let parse = |name: &str| {
+        let (domain, rest) = name.split_once(':')?;
+        let (bus, rest) = rest.split_once(':')?;
+        let (slot, function) = rest.split_once('.')?;
+        let number = |text: &str| u8::from_str_radix(text, 16).ok();
+        Some(Importing::Pci {
+            domain: u16::from_str_radix(domain, 16).ok()?,
+            bus: number(bus)?,
+            devfn: number(slot)? << 3 | number(function)?,
+        })
+    };
+    name.as_deref()
+        .and_then(parse)
+        .ok_or_else(|| Stop::Broken(format!("{} is no PCI address", cx.at.pci.display())))
+}
+
+/// Attachments and mappings of a case that repeats.
+const ROUNDS: usize = 50;
+
+fn fixed(cx: &Context) -> CaseResult {
+    let importer = importer()?;
+    let node = compute(cx)?;
+    let buffer = export(cx, &node, 3 * PAGE)?;
+    for _ in 0..ROUNDS {
+        let attached = importer.attach(buffer.as_fd(), Attach::Static, Importing::Own);
+        let attached = succeed("attach", attached)?;
+        equal("size", attached.size, 3 * PAGE)?;
+        equal("peer-to-peer", attached.peer, false)?;
+        for direction in [Direction::Both, Direction::ToDevice, Direction::FromDevice] {
+            errno("map", importer.map(direction), Errno::EPERM)?;
+        }
+        succeed("detach", importer.detach())?;
+    }
+    drop(buffer);
+    still_exports(cx, &node)
+}
+
+/// Attaching or mapping is refused. Where kernels do not let dynamic importers map later
+/// (CONFIG_DMABUF_MOVE_NOTIFY, or an exporter that cannot pin), attaching maps.
+fn never(cx: &Context, mode: Attach, device: Importing) -> CaseResult {
+    let importer = importer()?;
+    let node = compute(cx)?;
+    let buffer = export(cx, &node, PAGE)?;
+    for _ in 0..ROUNDS {
+        match importer.attach(buffer.as_fd(), mode, device) {
+            Err(refused) => equal("errno of attach", refused, Errno::EPERM)?,
+            Ok(attached) => {
+                equal("peer-to-peer", attached.peer, false)?;
+                errno("map", importer.map(Direction::Both), Errno::EPERM)?;
+                succeed("detach", importer.detach())?;
+            }
+        }
+    }
+    drop(buffer);
+    still_exports(cx, &node)
+}
+
+fn keeps(cx: &Context) -> CaseResult {
+    let importer = importer()?;
+    let node = compute(cx)?;
+    let buffer = export(cx, &node, PAGE)?;
+    succeed("attach", importer.attach(buffer.as_fd(), Attach::Static, Importing::Own))?;
+    drop(buffer);
+    succeed("close of the device", node.close())?;
+    errno("open while it is attached", Node::open(&cx.at.compute), Errno::EBUSY)?;
+    errno("map", importer.map(Direction::Both), Errno::EPERM)?;
+    succeed("detach", importer.detach())?;
+    still_exports(cx, &freed(cx)?)
+}
+
+/// The compute node, which the last user is just leaving.
+fn freed(cx: &Context) -> CaseResult<Node> {
+    let node = wait::until(Duration::from_secs(5), || Ok(Node::open(&cx.at.compute).ok()))?;
+    match node {
+        Some(node) => Ok(node),
+        None => case::fail("the device is still in use 5 s after the importer let go"),
+    }
+}
+
+/// Attached as a peer; skips where the kernel or the machine cannot.
+fn attached(cx: &Context, importer: &Importer, buffer: &DmaBuf) -> CaseResult {
+    require(p2pdma()?, "needs CONFIG_PCI_P2PDMA")?;
+    succeed("attach", importer.attach(buffer.as_fd(), Attach::Peer, card(cx)?)).map(drop)
+}
+
+/// Start and bytes of BAR 4, as the PCI device says.
+fn window(cx: &Context) -> CaseResult<(u64, u64)> {
+    let text = files::read(&cx.at.pci.join("resource"))?;
+    let hex = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
+    let words: Option<Vec<u64>> =
+        text.lines().nth(4).and_then(|line| line.split_whitespace().map(hex).collect());
+    match words.as_deref() {
+        Some([start, end, ..]) => Ok((*start, end - start + 1)),
+        Some([] | [_]) | None => Err(Stop::Broken("the PCI device has no BAR 4".into())),
+    }
+}
+
+fn peers(cx: &Context) -> CaseResult {
+    let importer = importer()?;
+    let node = compute(cx)?;
+    let users = GAUDI.dram_user_offset;
+    let (start, _) = window(cx)?;
+    for (offset, size) in [(users, PAGE), (users + (1 << 30), 3 * PAGE), (users, 6 << 30)] {
+        let request = MemoryRequest::export(GAUDI.dram_base + offset, size, 0, FLAGS);
+        let buffer = succeed("EXPORT", node.export(&request))?;
+        attached(cx, &importer, &buffer)?;
+        let entries = succeed("map", importer.map(Direction::Both))?;
+        let mut next = start + offset;
+        for Entry { address, length, has_pages } in &entries {
+            equal("address", *address, next)?;
+            check(length % PAGE == 0 && *length > 0, "an entry has whole pages")?;
+            check(!has_pages, "device memory has no pages of the host")?;
+            next += length;
+        }
+        equal("bytes of all entries", next - start - offset, size)?;
+        succeed("unmap", importer.unmap())?;
+        succeed("detach", importer.detach())?;
+    }
+    still_exports(cx, &node)
+}
+
+fn outlives(cx: &Context) -> CaseResult {
+    let importer = importer()?;
+    let node = compute(cx)?;
+    let buffer = export(cx, &node, PAGE)?;
+    attached(cx, &importer, &buffer)?;
+    let before = succeed("map", importer.map(Direction::Both))?;
+    drop(buffer);
+    succeed("close of the device", node.close())?;
+    errno("open while it is mapped", Node::open(&cx.at.compute), Errno::EBUSY)?;
+    succeed("unmap", importer.unmap())?;
+    let again = succeed("map again", importer.map(Direction::Both))?;
+    equal("addresses", again, before)?;
+    succeed("detach", importer.detach())?;
+    still_exports(cx, &freed(cx)?)
+}

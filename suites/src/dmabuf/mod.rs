@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Device memory handed to others: EXPORT_DMABUF_FD (memory.c: export_dmabuf_from_addr) and the
+//! dma-buf that it gives (dma-buf.c).
+//!
+//! Not covered: exports of a chip with an MMU before its memory (Gaudi2) by offset, and importers
+//! that really read the memory.
+
+mod close;
+mod export;
+mod file;
+mod import;
+
+use crate::common::typed::{need, still_works};
+use case::{Case, CaseResult, Context, succeed};
+use device::{DmaBuf, MemoryRequest, Node};
+use hw::Generation;
+use libc::{O_CLOEXEC, O_RDWR};
+
+/// Every case of the area.
+pub fn cases() -> Vec<Case> {
+    let parts = [export::cases, file::cases, close::cases, import::cases];
+    parts.iter().flat_map(|part| part()).collect()
+}
+
+/// The flags that users pass.
+const FLAGS: u32 = (O_RDWR | O_CLOEXEC) as u32;
+/// Bytes of a page of the host, the unit of exports.
+const PAGE: u64 = 4096;
+
+/// The address of device memory that may be exported; it stays until the node is closed.
+///
+/// Without an MMU it is physical and nobody's property: the start of the users' part. Behind an
+/// MMU it is allocated and mapped.
+fn area(cx: &Context, node: &Node, size: u64) -> CaseResult<u64> {
+    let generation = crate::common::typed::generation(cx);
+    match generation {
+        Generation::Gaudi => {
+            let map = hw::memory::map(generation);
+            Ok(map.dram_base + map.dram_user_offset)
+        }
+        Generation::Gaudi2 => {
+            let handle = succeed("ALLOC", node.memory(&MemoryRequest::alloc(size, 0)))?.first;
+            Ok(succeed("MAP", node.memory(&MemoryRequest::map_device(handle, 0)))?.first)
+        }
+    }
+}
+
+/// Exports so many bytes.
+#[track_caller]
+fn export(cx: &Context, node: &Node, size: u64) -> CaseResult<DmaBuf> {
+    let request = MemoryRequest::export(area(cx, node, size)?, size, 0, FLAGS);
+    succeed("EXPORT", node.export(&request)).map_err(|stop| stop.request(&request))
+}
+
+/// Exports and everything else still work.
+#[track_caller]
+fn still_exports(cx: &Context, node: &Node) -> CaseResult {
+    let buffer = export(cx, node, PAGE)?;
+    need("close of a dma-buf", buffer.close())?;
+    still_works(node)
+}
