@@ -8,6 +8,7 @@ mod commands;
 mod describe;
 mod exit;
 mod guest_program;
+mod importer;
 mod journal;
 mod local;
 mod model;

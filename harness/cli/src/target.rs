@@ -2,12 +2,14 @@
 //! Kernels made ready to boot, and cards configured as asked.
 
 use crate::options::MachineOptions;
-use crate::{exit, guest_program, tree};
+use crate::{exit, guest_program, importer, tree};
 use anyhow::Result;
 use control::{Asic, Personality};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use vm::{Accelerator, Archive, Backend, Cache, Kernel, KernelSpec, ModuleSet, Qemu, Workaround};
+use vm::{
+    Accelerator, Archive, Backend, Cache, Kernel, KernelSpec, Module, ModuleSet, Qemu, Workaround,
+};
 
 /// Name of the declared workaround in facts and in `Environment::workarounds`.
 const WORKAROUND: &str = "fop_unsigned_offset";
@@ -68,7 +70,9 @@ impl Host {
             Some(tree) => Some(tree::build(tree, &self.cache, &kernel)?),
         };
         let driver = built.as_deref().or(options.driver.as_deref());
-        let load = |workarounds| Load::new(&kernel, driver, workarounds, &self.program);
+        let importer = importer::module(&self.cache, &kernel);
+        let load =
+            |workarounds| Load::new(&kernel, driver, workarounds, importer.as_ref(), &self.program);
         let usual = load(!options.no_workarounds)?;
         let shipped = match usual.modules.workaround {
             Workaround::Applied => Some(load(false)?),
@@ -86,9 +90,13 @@ impl Load {
         kernel: &Kernel,
         driver: Option<&Path>,
         workarounds: bool,
+        importer: Option<&Module>,
         program: &Path,
     ) -> Result<Self> {
-        let modules = ModuleSet::collect(kernel, driver, workarounds)?;
+        let mut modules = ModuleSet::collect(kernel, driver, workarounds)?;
+        // The driver stays the last: parameters of the case are for it.
+        let before = modules.modules.len().saturating_sub(1);
+        modules.modules.splice(before..before, importer.cloned());
         let mut base = Archive::new();
         base.host_file("/init", program)?;
         base.modules(&modules)?;
