@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! A planned graph on an open device: host memory, programs, submissions.
+
+use crate::chip::Chip;
+use crate::error::Error;
+use crate::graph::{Graph, Role, TensorId};
+use crate::plan::{Plan, Room};
+use crate::schedule::{HostAddresses, Programs, Syncs, programs};
+use device::{Chunk, CommandBuffer, CsRequest, MapGuard, MemoryRequest, Node, Pages, SyncManager};
+use std::collections::BTreeMap;
+use uapi::accel;
+
+/// Microseconds that a run may take; the kernel's own limit is shorter.
+const PATIENCE_US: u64 = 60_000_000;
+
+/// Host memory that the device reaches; unmapped before it is freed.
+struct Shared<'a> {
+    map: MapGuard<'a>,
+    pages: Pages,
+}
+
+impl<'a> Shared<'a> {
+    fn new(node: &'a Node, bytes: u64) -> Result<Self, Error> {
+        let pages = Pages::new(bytes as usize).map_err(Error::refused("mmap"))?;
+        // Touched before it is mapped for the device.
+        pages.fill(0);
+        let request = MemoryRequest::map_host(pages.pointer(0), pages.length() as u64, 0);
+        let map = node.map_request(&request).map_err(Error::refused("MAP of host memory"))?;
+        Ok(Shared { map, pages })
+    }
+}
+
+/// A job of a run.
+struct Job<'a> {
+    queue: u32,
+    /// Handle or device address.
+    place: u64,
+    size: u32,
+    _buffer: Option<CommandBuffer<'a>>,
+}
+
+/// Memory and sync objects that a graph may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Device memory.
+    pub room: Room,
+    /// Sync objects and monitors.
+    pub syncs: Syncs,
+}
+
+impl Share {
+    /// All that the device has for users.
+    pub fn all(node: &Node, chip: &Chip) -> Result<Self, Error> {
+        let info = node.hw_ip().map_err(Error::refused("INFO of the chip"))?;
+        let free = node.sync_manager(chip.die).map_err(Error::refused("INFO of the syncs"))?;
+        let missing = || Error::Sync { what: "sync managers", needed: 1, free: 0 };
+        let manager = SyncManager::new(chip.generation, chip.die).ok_or_else(missing)?;
+        let object = free.first_available_sync_object;
+        let monitor = free.first_available_monitor;
+        let room = Room {
+            sram: (info.sram_base_address, info.sram_size.into()),
+            dram: (info.dram_base_address, info.dram_size),
+        };
+        let syncs = Syncs {
+            manager,
+            objects: (object, manager.objects() - object),
+            monitors: (monitor, manager.monitors() - monitor),
+        };
+        Ok(Share { room, syncs })
+    }
+
+    /// One of two equal parts, so that two graphs do not meet.
+    pub fn half(mut self, second: bool) -> Self {
+        let halve =
+            |(first, count): (u32, u32)| (first + if second { count / 2 } else { 0 }, count / 2);
+        let cut = |(first, size): (u64, u64)| (first + if second { size / 2 } else { 0 }, size / 2);
+        self.room = Room { sram: cut(self.room.sram), dram: cut(self.room.dram) };
+        self.syncs.objects = halve(self.syncs.objects);
+        self.syncs.monitors = halve(self.syncs.monitors);
+        self
+    }
+}
+
+/// A graph that is ready to run, any number of times.
+pub struct Session<'a> {
+    node: &'a Node,
+    plan: Plan,
+    jobs: Vec<Job<'a>>,
+    tensors: BTreeMap<usize, Shared<'a>>,
+    _code: Option<Shared<'a>>,
+}
+
+impl<'a> Session<'a> {
+    /// Plans a graph and puts all that runs need where it belongs.
+    pub fn new(node: &'a Node, chip: Chip, share: &Share, graph: &Graph) -> Result<Self, Error> {
+        let plan = Plan::new(graph, chip, &share.room)?;
+        let mut tensors = BTreeMap::new();
+        for (index, tensor) in plan.tensors.iter().enumerate() {
+            match tensor.role {
+                Role::Input | Role::Output => {
+                    tensors.insert(index, Shared::new(node, tensor.shape.bytes())?);
+                }
+                Role::Inner => {}
+            }
+        }
+        let host: HostAddresses =
+            tensors.iter().map(|(index, shared)| (*index, shared.map.address())).collect();
+        let programs = programs(&plan, &share.syncs, &host)?;
+        let (jobs, code) = load(node, &chip, &programs)?;
+        Ok(Session { node, plan, jobs, tensors, _code: code })
+    }
+
+    /// How it was planned.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Sets the values of an input; they stay for later runs.
+    pub fn set(&self, id: TensorId, bytes: &[u8]) -> Result<(), Error> {
+        let tensor = &self.plan.tensors[id.0];
+        let (expected, got) = (tensor.shape.bytes(), bytes.len() as u64);
+        match self.tensors.get(&id.0) {
+            Some(shared) if expected == got => {
+                shared.pages.write(0, bytes);
+                Ok(())
+            }
+            Some(_) | None => Err(Error::Values { tensor: tensor.name.clone(), expected, got }),
+        }
+    }
+
+    /// The values of an output.
+    pub fn get(&self, id: TensorId) -> Vec<u8> {
+        let bytes = self.plan.tensors[id.0].shape.bytes() as usize;
+        self.tensors.get(&id.0).map(|shared| shared.pages.bytes(0, bytes)).unwrap_or_default()
+    }
+
+    /// Submits a run; gives its number. A run has to end before the next of the same session
+    /// begins, as both use the same sync objects.
+    pub fn submit(&self) -> Result<u64, Error> {
+        let chunk = |job: &Job<'_>| Chunk::job(job.queue, job.place, job.size);
+        let jobs: Vec<Chunk> = self.jobs.iter().map(chunk).collect();
+        self.node.submit(&CsRequest::execute(jobs)).map_err(Error::refused("CS"))
+    }
+
+    /// Waits for a run.
+    pub fn wait(&self, sequence: u64) -> Result<(), Error> {
+        match self.node.wait_cs(sequence, PATIENCE_US).map_err(Error::refused("WAIT_CS"))? {
+            accel::HL_WAIT_CS_STATUS_COMPLETED => Ok(()),
+            status => Err(Error::Unfinished { sequence, status }),
+        }
+    }
+
+    /// Runs it once.
+    pub fn run(&self) -> Result<(), Error> {
+        self.wait(self.submit()?)
+    }
+}
+
+/// Puts programs where their queues fetch them: external queues from buffers of the kernel, the
+/// others from mapped memory of the host.
+fn load<'a>(
+    node: &'a Node,
+    chip: &Chip,
+    programs: &Programs,
+) -> Result<(Vec<Job<'a>>, Option<Shared<'a>>), Error> {
+    let inner = || programs.iter().filter(|(queue, _)| !chip.external(**queue));
+    let place = |bytes: u64| bytes.next_multiple_of(256);
+    let total: u64 = inner().map(|(_, program)| place(program.size().into())).sum();
+    let code = if total > 0 { Some(Shared::new(node, total)?) } else { None };
+    let mut jobs = Vec::new();
+    let mut offset = 0;
+    for (queue, program) in programs {
+        let (queue, size) = (*queue, program.size());
+        if chip.external(queue) {
+            let buffer = program.load(node).map_err(Error::refused("CB"))?;
+            jobs.push(Job { queue, place: buffer.handle(), size, _buffer: Some(buffer) });
+        } else if let Some(code) = &code {
+            code.pages.write(offset as usize, program.bytes());
+            jobs.push(Job { queue, place: code.map.address() + offset, size, _buffer: None });
+            offset += place(size.into());
+        }
+    }
+    Ok((jobs, code))
+}
