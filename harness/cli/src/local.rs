@@ -10,6 +10,7 @@ use crate::{exit, report};
 use anyhow::Result;
 use case::Case;
 use record::{BootEnd, Event, RunEnd, Target, end};
+use render::Expectations;
 use runner::{Clocks, KernelLog, Machine, Roots, Session, Settings, Stopped, Taint};
 use std::path::Path;
 use std::time::Duration;
@@ -18,11 +19,10 @@ use std::time::Duration;
 const LOCAL: &str = "local";
 
 /// Runs on the local card.
-pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case]) -> Result<u8> {
+pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case], known: Expectations) -> Result<u8> {
     let found = runner::find(&Roots::default(), options.device.as_deref())
         .map_err(|why| exit::nothing(why.to_string()))?;
     let stop = Stop::on_signals()?;
-    let known = report::expectations()?;
     let folder = journal::folder(options.run_dir.as_deref())?;
     let recorder = Recorder::create(folder, Progress::new(known.clone()))?;
     let asic = found.asic;
@@ -84,5 +84,8 @@ pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case]) -> Result<u8> {
     recorder.host(Event::RunEnd(RunEnd { reason }))?;
     recorder.finish();
     let code = report::conclude(&recorder.folder, options.ktap)?;
+    if let Some(into) = &options.update {
+        report::update(&recorder.folder, into)?;
+    }
     Ok(if stop.is_signalled() { exit::INTERRUPTED } else { code })
 }

@@ -2,12 +2,14 @@
 //! `gauntlet`: runs the suite against the real driver, in a guest with a modelled card or on a
 //! real one, and tells what came of it.
 
+mod bisect;
 mod boot;
 mod clock;
 mod commands;
 mod describe;
 mod exit;
 mod guest_program;
+mod headers;
 mod importer;
 mod journal;
 mod local;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Plan(plan) => describe::plan(&plan),
         Command::Exec(exec) => commands::exec(exec),
         Command::Shell(shell) => commands::shell(shell),
+        Command::Headers(headers) => headers::headers(&headers),
         Command::Report(report) => report::report(&report),
         Command::Compare(compare) => report::compare(&compare),
         Command::Model(model) => model::serve(model),

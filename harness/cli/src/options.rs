@@ -43,6 +43,8 @@ pub enum Command {
     Exec(ExecOptions),
     /// Open a shell inside the guest.
     Shell(ShellOptions),
+    /// Build the modules of a folder against the headers of a kernel.
+    Headers(HeadersOptions),
     /// Write the reports of a run directory again.
     Report(ReportOptions),
     /// Compare two runs.
@@ -154,6 +156,16 @@ pub struct RunOptions {
     /// Run cases, too, that the expectations list as skips.
     #[arg(long)]
     pub run_skipped: bool,
+    /// Run a case that failed again, up to so often. All attempts are shown; a pass after a failure
+    /// is no pass.
+    #[arg(long, value_name = "TIMES", default_value_t = 0, conflicts_with_all = ["until_fail", "local"])]
+    pub retry: u32,
+    /// Run nothing: print the `git bisect run` line that finds the commit which broke these cases.
+    #[arg(long, conflicts_with_all = ["local", "list_only"])]
+    pub bisect_line: bool,
+    /// Afterwards write the expectation files anew into this folder, for a person to look over.
+    #[arg(long, value_name = "DIR")]
+    pub update: Option<PathBuf>,
     /// Stop the whole run after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub time_limit: Option<u64>,
@@ -225,6 +237,21 @@ pub struct ShellOptions {
     pub machine: MachineOptions,
 }
 
+/// `gauntlet headers`.
+#[derive(Args, Debug)]
+pub struct HeadersOptions {
+    /// Kernel, as for `gauntlet run`.
+    pub kernel: String,
+    /// Folder with the source of the modules.
+    pub folder: PathBuf,
+    /// Folder with the modules of a vmlinuz.
+    #[arg(long, value_name = "DIR")]
+    pub modules: Option<PathBuf>,
+    /// More arguments for make.
+    #[arg(last = true)]
+    pub arguments: Vec<String>,
+}
+
 /// `gauntlet report`.
 #[derive(Args, Debug)]
 pub struct ReportOptions {
@@ -233,6 +260,9 @@ pub struct ReportOptions {
     /// Print this format instead of writing files: text, ktap, junit, json ...
     #[arg(long)]
     pub format: Option<String>,
+    /// Also write the expectation files anew into this folder, for a person to look over.
+    #[arg(long, value_name = "DIR")]
+    pub update: Option<PathBuf>,
 }
 
 /// `gauntlet compare`.
@@ -242,6 +272,12 @@ pub struct CompareOptions {
     pub base: PathBuf,
     /// The run directory of the run in question.
     pub head: PathBuf,
+    /// Print this format instead of text: json or html.
+    #[arg(long)]
+    pub format: Option<String>,
+    /// Where compare.html and compare.json go; default: the run directory of the run in question.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// `gauntlet model`.

@@ -9,7 +9,7 @@ use crate::select::{self, Group};
 use crate::stop::Stop;
 use crate::target::{Host, ReadyKernel, personality};
 use crate::work::{Watch, Went};
-use crate::{clock, describe, exit, local, report};
+use crate::{bisect, clock, describe, exit, local, report};
 use anyhow::{Context as _, Result};
 use case::{Case, Change};
 use clap::Parser;
@@ -71,8 +71,12 @@ pub fn run(options: RunOptions) -> Result<u8> {
     if options.list_only {
         return describe::print(&cases, &options.selection.asic);
     }
+    if options.bisect_line {
+        return bisect::print(&options, &cases);
+    }
+    let known = report::linted(&all)?;
     if options.local {
-        return local::run(&options, &all, &cases);
+        return local::run(&options, &all, &cases, known);
     }
     let stop = Stop::on_signals()?;
     let host = Host::find(&all)?;
@@ -81,7 +85,6 @@ pub fn run(options: RunOptions) -> Result<u8> {
     for asic in aims.iter().map(|aim| aim.asic) {
         personality(asic, &options.machine)?;
     }
-    let known = report::expectations()?;
     let progress = Progress::new(known.clone());
     let recorder = Recorder::create(journal::folder(options.run_dir.as_deref())?, progress)?;
     let plan = plan(&aims, &cases, &known, &options);
@@ -302,6 +305,9 @@ impl<'a> Run<'a> {
         }
         ended?;
         let code = report::conclude(&self.recorder.folder, self.options.ktap)?;
+        if let Some(into) = &self.options.update {
+            report::update(&self.recorder.folder, into)?;
+        }
         Ok(if self.stop.is_signalled() { exit::INTERRUPTED } else { code })
     }
 
@@ -345,16 +351,21 @@ impl<'a> Run<'a> {
 
     /// Boots until all cases of a job have run or no guest comes up any more.
     fn job(&self, mut job: Job<'a>, next: &AtomicU32, until: Option<Instant>) -> Result<()> {
-        let mut idle = 0;
+        let (mut idle, mut retries) = (0, Retries::new(self.options.retry));
         while !job.cases.is_empty() && !self.stop.is_asked() {
             let went = self.boot(&job, next.fetch_add(1, Ordering::Relaxed), until)?;
-            let before = job.cases.len();
-            for name in went.ended.iter().chain(&went.running) {
-                if let Some(at) = job.cases.iter().position(|case| case.name == *name) {
-                    job.cases.remove(at);
-                }
+            let running = went.running.iter().map(|name| (name, true));
+            let ended = went.ended.iter().map(|(name, bad)| (name, *bad));
+            let (mut done, mut again) = (0, Vec::new());
+            for (name, bad) in ended.chain(running) {
+                let Some(at) = job.cases.iter().position(|case| case.name == *name) else {
+                    continue;
+                };
+                done += 1;
+                again.extend(job.cases.remove(at).filter(|case| bad && retries.take(&case.name)));
             }
-            idle = if job.cases.len() < before { 0 } else { idle + 1 };
+            job.cases.extend(again);
+            idle = if done > 0 { 0 } else { idle + 1 };
             let hopeless = [end::NO_BOOT, end::NO_DEVICE, end::TIME, end::INTERRUPTED]
                 .contains(&went.reason.as_str());
             if went.kvm.is_none() && (hopeless || idle > 1) {
@@ -410,6 +421,25 @@ impl<'a> Run<'a> {
             anyhow::bail!("KVM does not work here ({why}); run again, it will not be used");
         }
         Ok(went)
+    }
+}
+
+/// Attempts that are left for cases that failed.
+struct Retries {
+    most: u32,
+    used: BTreeMap<String, u32>,
+}
+
+impl Retries {
+    fn new(most: u32) -> Self {
+        Retries { most, used: BTreeMap::new() }
+    }
+
+    /// May this case run once more?
+    fn take(&mut self, case: &str) -> bool {
+        let used = self.used.entry(case.into()).or_default();
+        *used += 1;
+        *used <= self.most
     }
 }
 

@@ -5,10 +5,10 @@
 //! symbols, headers) is that of the kernel that is booted. A tree whose driver needs newer core
 //! code than that does not build, and the compiler says so.
 
-use crate::exit;
+use crate::{exit, headers};
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use vm::{Cache, Kernel};
 
 /// The driver in a tree.
@@ -21,14 +21,10 @@ pub fn build(tree: &Path, cache: &Cache, kernel: &Kernel) -> Result<PathBuf> {
         let tree = tree.display();
         return Err(exit::usage(format!("--tree {tree}: there is no {DRIVER} in it")));
     }
-    let headers = headers(cache, kernel)?;
     let folder = cache.path(&format!("tree-{}", kernel.release));
     copy(&source, &folder)?;
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let output = Command::new("make")
-        .arg("-C")
-        .arg(&headers)
-        .arg(format!("M={}", folder.display()))
+    let output = headers::make(cache, kernel, &folder)?
         .args([&format!("-j{jobs}"), "CONFIG_DRM_ACCEL_HABANALABS=m", "modules"])
         .stdin(Stdio::null())
         .output()
@@ -42,24 +38,6 @@ pub fn build(tree: &Path, cache: &Cache, kernel: &Kernel) -> Result<PathBuf> {
         bail!("the driver of {} does not build: {first} ({})", tree.display(), log.display());
     }
     Ok(folder.join("habanalabs.ko"))
-}
-
-/// The headers of a kernel: those of the machine, if it has them.
-fn headers(_cache: &Cache, kernel: &Kernel) -> Result<PathBuf> {
-    let release = &kernel.release;
-    let places = [
-        PathBuf::from(format!("/usr/src/linux-headers-{release}")),
-        PathBuf::from(format!("/lib/modules/{release}/build")),
-        kernel.modules.join("build"),
-        kernel.modules.clone(),
-    ];
-    let found = places.into_iter().find(|place| place.join("Module.symvers").is_file());
-    found.ok_or_else(|| {
-        exit::usage(format!(
-            "no headers of {release} to build a driver: install linux-headers-{release}, or build \
-             the module yourself and give it with --driver"
-        ))
-    })
 }
 
 /// Copies the driver, so that nothing is written into the user's tree.

@@ -24,8 +24,8 @@ const TO_END: Duration = Duration::from_secs(5);
 /// How one guest went.
 #[derive(Debug, Default)]
 pub struct Went {
-    /// Cases that ended, in order.
-    pub ended: Vec<String>,
+    /// Cases that ended, in order, and whether they ended badly.
+    pub ended: Vec<(String, bool)>,
     /// The case that ran when the guest ended.
     pub running: Option<String>,
     /// One of [`record::end`].
@@ -163,7 +163,7 @@ impl Watch<'_> {
             Event::CaseStart { case } => went.running = Some(case.clone()),
             Event::CaseEnd(ended) => {
                 went.running = None;
-                went.ended.push(ended.case.clone());
+                went.ended.push((ended.case.clone(), ended.outcome.is_bad()));
                 if self.until_fail && ended.outcome.is_bad() {
                     self.stop.ask();
                 }

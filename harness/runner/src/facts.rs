@@ -36,7 +36,7 @@ pub fn facts(found: &Found, settings: &Settings, log: Option<&mut KernelLog>) ->
         Some(log) => {
             let faults = fault::faults(&log.news().entries, &[] as &[&str]);
             let headlines: Vec<String> = faults.into_iter().map(|fault| fault.headline).collect();
-            add("boot_faults", Some(headlines.join(" | ")));
+            add(fact::BOOT_FAULTS, Some(headlines.join(" | ")));
         }
     }
     facts

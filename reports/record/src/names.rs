@@ -14,6 +14,8 @@ pub mod fact {
     pub const KERNEL_RELEASE: &str = "kernel_release";
     /// Boot: names of the declared workarounds, with a blank between them.
     pub const WORKAROUNDS: &str = "workarounds";
+    /// Boot: what the kernel complained about before the first case, one headline after the other.
+    pub const BOOT_FAULTS: &str = "boot_faults";
 }
 
 /// Ways for a boot or a run to end.

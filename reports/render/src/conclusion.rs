@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! What a run means for whoever waits for its exit code. Decided here and nowhere else.
 
-use crate::{Run, Verdict};
+use crate::{Boot, Run, Verdict};
 use record::{Outcome, end};
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 pub enum Conclusion {
     /// Every case ended as expected; known issues and listed flakes included.
     AsExpected,
-    /// A rule that held does not hold any more, or a case is gone.
+    /// A rule that held does not hold any more, the driver makes no device, or a case is gone.
     Regression,
     /// Nothing worse than a known issue that does not happen any more.
     UnexpectedPass,
@@ -76,11 +76,14 @@ impl Conclusion {
         let has = |verdict| run.cases().any(|(_, case)| case.verdict == verdict);
         let ran = |outcome| !matches!(outcome, Outcome::Skip | Outcome::NotRun);
         let regressed = has(Verdict::Regression);
+        let dead = |boot: &&Boot| matches!(boot.reason.as_deref(), Some(end::PANIC | end::HANG));
+        let by_regression = |boot: &Boot| {
+            let case = |name| run.targets.get(boot.target)?.case(name);
+            let blamed = boot.blamed.as_deref().and_then(case);
+            blamed.is_none_or(|case| case.verdict == Verdict::Regression)
+        };
         let died = run.cases().any(|(_, case)| case.verdict == Verdict::Regression && case.died())
-            || run.boots.iter().any(|boot| {
-                boot.blamed.is_none()
-                    && matches!(boot.reason.as_deref(), Some(end::PANIC | end::HANG))
-            });
+            || run.boots.iter().filter(dead).any(by_regression);
         let trouble = has(Verdict::Broken)
             || has(Verdict::NotRun)
             || run.is_cut()

@@ -48,5 +48,5 @@ pub use conclusion::Conclusion;
 pub use expect::{Entry, Expectations, Pattern, Problem, Problems, Status, update};
 pub use format::Format;
 pub use kernel::Version;
-pub use run::{Attempt, Boot, CaseRun, Counts, RowRun, RowState, Run, RunError, TargetRun};
+pub use run::{Attempt, Boot, CaseRun, Counts, PROBE, RowRun, RowState, Run, RunError, TargetRun};
 pub use verdict::{Expectation, Verdict, judge};

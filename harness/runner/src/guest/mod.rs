@@ -15,6 +15,7 @@ use crate::kmsg::KernelLog;
 use crate::{Found, Machine, Message, Plan, Roots, Session, Stopped, Work, locate};
 use anyhow::{Context as _, Result, anyhow, bail};
 use case::{Case, ModelPort};
+use nix::errno::Errno;
 use record::{BootEnd, Event, end as names};
 use results::Results;
 use std::path::Path;
@@ -68,6 +69,7 @@ fn planned(cases: &[Case], plan: &Plan, results: &mut Results) -> Result<()> {
     let mut log = KernelLog::open(Path::new(KMSG)).context("cannot open the kernel log")?;
     let found = match device(plan) {
         Ok(found) => found,
+        Err(why) if is_misfit(&why) => return Err(why),
         Err(why) => {
             let console = vec![format!("{:#}", with_log(why, &mut log))];
             let (boot, reason) = (plan.boot, names::NO_DEVICE.to_string());
@@ -136,6 +138,12 @@ fn end(results: &mut Results, boot: u32, stopped: Stopped) -> Result<()> {
     Ok(results.event(Event::BootEnd(BootEnd { boot, reason, console }))?)
 }
 
+/// Does a module not fit the kernel? Then nothing is said about the driver's behaviour.
+fn is_misfit(why: &anyhow::Error) -> bool {
+    let misfits = [Errno::ENOEXEC, Errno::ENOENT, Errno::EKEYREJECTED];
+    why.downcast_ref::<Errno>().is_some_and(|errno| misfits.contains(errno))
+}
+
 /// Loads the driver and finds what it made of the device.
 fn device(plan: &Plan) -> Result<Found> {
     for module in &plan.modules {
@@ -159,4 +167,16 @@ fn with_log(why: anyhow::Error, log: &mut KernelLog) -> anyhow::Error {
     }
     let last = &bad[bad.len().saturating_sub(8)..];
     anyhow!("{why:#}; the kernel says: {}", last.join(" | "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_does_not_fit_is_no_word_on_the_driver() {
+        let of = |errno: Errno| Err::<(), _>(errno).context("cannot load it").unwrap_err();
+        assert!(is_misfit(&of(Errno::ENOEXEC)) && is_misfit(&of(Errno::ENOENT)));
+        assert!(!is_misfit(&of(Errno::EINVAL)) && !is_misfit(&anyhow!("no device")));
+    }
 }

@@ -8,7 +8,7 @@
 mod noise;
 mod text;
 
-use crate::{CaseRun, Run, TargetRun, Verdict};
+use crate::{CaseRun, PROBE, Run, TargetRun, Verdict};
 use record::{Outcome, fact};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -300,8 +300,10 @@ impl Comparison {
         }
         for before in base.cases.iter().filter(|case| case.verdict != Verdict::Gone) {
             let there = head.case(&before.name).is_some_and(|case| case.verdict != Verdict::Gone);
+            // A driver that loads as it should leaves no trace of that in a record.
+            let change = if before.name == PROBE { Change::Fixed } else { Change::Gone };
             if !there {
-                self.add(Change::Gone, head, Some(before), None);
+                self.add(change, head, Some(before), None);
             }
         }
     }

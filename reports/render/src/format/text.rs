@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! What a maintainer reads in the terminal: the verdict first, then what is not as expected with
 //! the line that repeats it, then the rest in ever fewer words.
+//!
+//! It stays readable for thousands of cases: cases that ended alike are told once, and long logs
+//! and lists are cut with a word on how much is left out. The other formats leave nothing out.
 
 use super::{ordered, plural};
 use crate::{CaseRun, Counts, RowState, Run, TargetRun, Verdict};
@@ -9,6 +12,14 @@ use std::fmt::Write;
 
 /// How many of the slowest cases are named.
 const SLOWEST: usize = 5;
+/// How many groups of cases that ended alike are told for one verdict.
+const GROUPS: usize = 20;
+/// How many further cases of a group, or of a known defect, are named.
+const NAMED: usize = 10;
+/// How many lines of a log, of a console, or of the output of a case are shown.
+const LINES: usize = 12;
+/// What the line contains that a kernel's last words are read from.
+const LAST_WORDS: &[&str] = &["BUG:", "WARNING:", "Oops", "KASAN:", "UBSAN:", "panic"];
 
 pub(super) fn render(run: &Run) -> String {
     let mut out = String::new();
@@ -62,11 +73,70 @@ pub(super) fn headline(counts: &Counts) -> String {
 }
 
 fn section(run: &Run, verdict: Verdict, out: &mut String) -> std::fmt::Result {
+    let mut groups: Vec<Vec<(&TargetRun, &CaseRun)>> = Vec::new();
+    let mut places: BTreeMap<_, usize> = BTreeMap::new();
     for (target, case) in run.with(verdict) {
+        let place =
+            *places.entry((case.outcome(), case.message(), place_of(case))).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push((target, case)),
+            None => groups.push(vec![(target, case)]),
+        }
+    }
+    for group in groups.iter().take(GROUPS) {
+        let [(target, case), others @ ..] = &group[..] else { continue };
         writeln!(out, "\n{}: {} on {}", verdict.title().to_uppercase(), case.name, target.label())?;
         details(case, out)?;
+        if !others.is_empty() {
+            writeln!(out, "  and the same for {}:", plural(others.len(), "more case"))?;
+            let name = |(target, case): &(&TargetRun, &CaseRun)| {
+                format!("{} on {}", case.name, target.label())
+            };
+            some(out, "    ", &others.iter().map(name).collect::<Vec<_>>(), NAMED)?;
+        }
+    }
+    let left: usize = groups.iter().skip(GROUPS).map(Vec::len).sum();
+    if left > 0 {
+        let (more, title) = (plural(left, "more case"), verdict.title());
+        writeln!(out, "\n... and {more} with the verdict {title}: see the HTML report")?;
     }
     Ok(())
+}
+
+/// Where the expectations speak of a case.
+fn place_of(case: &CaseRun) -> Option<(&str, usize)> {
+    case.entry.as_ref().map(|entry| (entry.file.as_str(), entry.line))
+}
+
+/// The first of many lines.
+fn some<T: std::fmt::Display>(
+    out: &mut String,
+    indent: &str,
+    lines: &[T],
+    most: usize,
+) -> std::fmt::Result {
+    lines.iter().take(most).try_for_each(|line| writeln!(out, "{indent}{line}"))?;
+    match lines.len().saturating_sub(most) {
+        0 => Ok(()),
+        left => writeln!(out, "{indent}... and {left} more"),
+    }
+}
+
+/// The lines of a kernel log from where it becomes interesting; all where nothing is left out.
+fn interesting(log: &[String]) -> &[String] {
+    if log.len() <= LINES {
+        return log;
+    }
+    let first = log.iter().position(|line| LAST_WORDS.iter().any(|word| line.contains(word)));
+    &log[first.unwrap_or(log.len() - LINES).min(log.len() - LINES)..]
+}
+
+fn kernel_lines(out: &mut String, log: &[String]) -> std::fmt::Result {
+    let shown = interesting(log);
+    if shown.len() < log.len() {
+        writeln!(out, "  | ... {} before", plural(log.len() - shown.len(), "line"))?;
+    }
+    some(out, "  | ", shown, LINES)
 }
 
 fn details(case: &CaseRun, out: &mut String) -> std::fmt::Result {
@@ -83,12 +153,9 @@ fn details(case: &CaseRun, out: &mut String) -> std::fmt::Result {
             lines(out, name, value)?;
         }
         lines(out, "output", &attempt.output)?;
-        for line in attempt.findings.iter().map(|line| format!("device: {line}")) {
-            writeln!(out, "  {line}")?;
-        }
-        for line in attempt.kernel_log.iter().chain(&attempt.console) {
-            writeln!(out, "  | {line}")?;
-        }
+        some(out, "  device: ", &attempt.findings, LINES)?;
+        kernel_lines(out, &attempt.kernel_log)?;
+        kernel_lines(out, &attempt.console)?;
     }
     if !case.repeat.is_empty() {
         writeln!(out, "  repeat: {}", case.repeat)?;
@@ -103,7 +170,7 @@ fn lines(out: &mut String, name: &str, value: &str) -> std::fmt::Result {
         1 => writeln!(out, "  {name}: {}", value.trim_end()),
         _ => {
             writeln!(out, "  {name}:")?;
-            value.lines().try_for_each(|line| writeln!(out, "    {line}"))
+            some(out, "    ", &value.lines().collect::<Vec<_>>(), LINES)
         }
     }
 }
@@ -117,9 +184,7 @@ fn boots(run: &Run, out: &mut String) -> std::fmt::Result {
             Some(case) => writeln!(out, " in {case}")?,
             None => {
                 writeln!(out, ", no case to blame")?;
-                for line in &boot.console {
-                    writeln!(out, "  | {line}")?;
-                }
+                kernel_lines(out, &boot.console)?;
             }
         }
     }
@@ -134,9 +199,12 @@ fn known(run: &Run, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\nKnown issues")?;
     for (defect, cases) in defects {
         let mut last = "";
-        for (target, case, entry) in cases {
+        if cases.len() > NAMED {
+            writeln!(out, "  {defect}: {}", plural(cases.len(), "case"))?;
+        }
+        for (target, case, entry) in cases.into_iter().take(NAMED) {
             if entry.note("link") != last || last.is_empty() {
-                writeln!(out, "  {defect}: {}", entry.summary())?;
+                writeln!(out, "  {}", named(defect, &entry.summary()))?;
                 last = entry.note("link");
             }
             writeln!(out, "    {} on {}: {}", case.name, target.label(), case.outcome().name())?;
@@ -145,8 +213,14 @@ fn known(run: &Run, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
+/// A summary with the name of its defect before it, which that of a defect has already.
+fn named(defect: &str, summary: &str) -> String {
+    if summary.starts_with(defect) { summary.into() } else { format!("{defect}: {summary}") }
+}
+
 fn section_short(run: &Run, verdict: Verdict, out: &mut String) -> std::fmt::Result {
     let mut head = Some(verdict.title());
+    // Flakes are few: each is an entry that somebody wrote.
     for (target, case) in run.with(verdict) {
         if let Some(title) = head.take() {
             writeln!(out, "\n{}{}", title[..1].to_uppercase(), &title[1..])?;
@@ -156,7 +230,7 @@ fn section_short(run: &Run, verdict: Verdict, out: &mut String) -> std::fmt::Res
     Ok(())
 }
 
-/// Passed of run, per area and target.
+/// Passed of all, per area and target; what did not pass is named.
 fn areas(run: &Run, out: &mut String) -> std::fmt::Result {
     let mut areas: BTreeMap<&str, Vec<Vec<&CaseRun>>> = BTreeMap::new();
     for (index, target) in run.targets.iter().enumerate() {
@@ -168,17 +242,22 @@ fn areas(run: &Run, out: &mut String) -> std::fmt::Result {
     if areas.is_empty() {
         return Ok(());
     }
-    let width = areas.keys().map(|area| area.len()).max().unwrap_or_default().max(4);
     let labels: Vec<String> = run.targets.iter().map(TargetRun::label).collect();
-    write!(out, "\n{:width$}", "Area")?;
-    for label in &labels {
-        write!(out, "  {label:>24}")?;
-    }
+    let rows = areas.into_iter().map(|(area, targets)| {
+        let cells = targets.into_iter().map(|cases| cell(&Counts::of(cases)));
+        std::iter::once(area.to_string()).chain(cells).collect()
+    });
+    let head: Vec<String> = std::iter::once("Area".to_string()).chain(labels).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..=run.targets.len()).map(width).collect();
     writeln!(out)?;
-    for (area, targets) in areas {
-        write!(out, "{area:width$}")?;
-        for cases in targets {
-            write!(out, "  {:>24}", cell(&Counts::of(cases)))?;
+    for row in &rows {
+        for (column, (text, width)) in row.iter().zip(&widths).enumerate() {
+            match column {
+                0 => write!(out, "{text:width$}")?,
+                _ => write!(out, "  {text:>width$}")?,
+            }
         }
         writeln!(out)?;
     }
@@ -189,11 +268,17 @@ fn cell(counts: &Counts) -> String {
     if counts.all == 0 {
         return "-".into();
     }
-    let passed = counts.outcome(record::Outcome::Pass);
-    match counts.unaccepted() {
-        0 => format!("{passed}/{}", counts.all),
-        bad => format!("{bad} not ok, {passed}/{}", counts.all),
+    let parts = [
+        (counts.unaccepted(), "not ok"),
+        (counts.verdict(Verdict::KnownIssue), "known"),
+        (counts.verdict(Verdict::Flake), "flaked"),
+        (counts.outcome(record::Outcome::Skip), "skipped"),
+    ];
+    let mut text = String::new();
+    for (count, word) in parts.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!("{count} {word}, "));
     }
+    text + &format!("{}/{}", counts.outcome(record::Outcome::Pass), counts.all)
 }
 
 fn requirements(run: &Run, out: &mut String) -> std::fmt::Result {

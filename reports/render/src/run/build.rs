@@ -2,7 +2,7 @@
 //! Judges what a record says.
 
 use super::take::{Taken, take};
-use super::{Attempt, CaseRun, Run, RunError, TargetRun, rows};
+use super::{Attempt, CaseRun, PROBE, Run, RunError, TargetRun, rows};
 use crate::{Catalogue, Conclusion, Expectations, Verdict, judge};
 use record::{Facts, Outcome, Record, Target, end, fact};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +69,13 @@ fn target_run(
     for key in ran {
         let Some(attempts) = taken.attempts.remove(&key) else { continue };
         let (_, name) = key;
-        let repeat = repeat(&taken.facts, &target, &name);
+        // Any case shows how the driver is loaded.
+        let planned = taken.plan.iter().find(|planned| planned.target == index);
+        let shown = match planned {
+            Some(planned) if name == PROBE => &planned.case,
+            Some(_) | None => &name,
+        };
+        let repeat = repeat(&taken.facts, &target, shown);
         let case =
             cases.entry(name.clone()).or_insert_with(|| case_run(&name, vec![], &absent, repeat));
         // What ran later counts more than the host's word that something would not run.
@@ -105,7 +111,8 @@ fn add_gone(
     kernel: &str,
     expectations: &Expectations,
 ) {
-    let there: BTreeSet<&str> = cases.keys().map(String::as_str).collect();
+    // A driver that loads as it should leaves no trace of that in the record.
+    let there: BTreeSet<&str> = cases.keys().map(String::as_str).chain([PROBE]).collect();
     let mut gone: BTreeMap<String, String> = BTreeMap::new();
     for entry in expectations.unmatched(&target.asic, kernel, &there) {
         let place = format!("{}:{}", entry.file, entry.line);

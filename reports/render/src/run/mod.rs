@@ -12,6 +12,10 @@ use record::{Facts, Outcome, Target, end};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
+/// The name under which a driver's loading is told, where something went wrong with it. No case
+/// has it; expectations may name it.
+pub const PROBE: &str = "boot/driver/makes_a_device";
+
 /// Why a record gives no run.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum RunError {

@@ -5,9 +5,13 @@
 //! fault, a guest that stopped answering a timeout, a dead QEMU or model says nothing about the
 //! driver. A report of the same case that comes after that replaces it. A case that was running
 //! when the record or the run was cut did not run.
+//!
+//! What a driver does before any case can start is told as a case of its own ([`PROBE`]), which is
+//! there only where something went wrong: no device, a dead kernel, a warning.
 
+use super::PROBE;
 use super::{Attempt, Boot, RunError};
-use record::{CaseEnd, Event, Facts, Line, Outcome, Planned, Record, Target, end};
+use record::{CaseEnd, Event, Facts, Line, Outcome, Planned, Record, Target, end, fact};
 use std::collections::BTreeMap;
 
 /// What the record says, before anything is judged.
@@ -26,6 +30,8 @@ pub(super) struct Taken {
     pub duration_ms: u64,
     /// Case and start of what runs in a guest, by its index in `boots`.
     running: BTreeMap<usize, (String, u64)>,
+    /// The case that ended last in a guest, by its index in `boots`, and whether it ended badly.
+    last: BTreeMap<usize, (String, bool)>,
 }
 
 /// How an attempt ends that did not report its end.
@@ -36,6 +42,18 @@ fn derive(reason: &str) -> Option<(Outcome, &'static str)> {
         end::QEMU_DIED => Some((Outcome::Broken, "QEMU ended while the case ran")),
         end::MODEL_DIED => Some((Outcome::Broken, "the device model ended while the case ran")),
         end::DONE => Some((Outcome::Broken, "the guest ended before the case reported its end")),
+        _ => None,
+    }
+}
+
+/// What it means that a guest ended before its first case could start.
+fn derive_probe(reason: &str) -> Option<(Outcome, &'static str)> {
+    match reason {
+        end::NO_DEVICE => Some((Outcome::Fail, "the driver was loaded and made no usable device")),
+        end::PANIC => Some((Outcome::KernelFault, "the kernel died while the driver was loaded")),
+        end::HANG => {
+            Some((Outcome::Timeout, "the guest stopped answering while the driver was loaded"))
+        }
         _ => None,
     }
 }
@@ -91,6 +109,16 @@ impl Taken {
                 let at = self.boot(Some(*boot))?;
                 self.boots[at].booted_ms = Some(line.at_ms);
                 self.boots[at].facts = facts.clone();
+                if let Some(faults) = facts.get(fact::BOOT_FAULTS) {
+                    let message = "the kernel complained while the driver was loaded";
+                    let mut attempt =
+                        self.boot_attempt(at, line.at_ms, Outcome::KernelFault, message);
+                    attempt.kernel_log = faults.split(" | ").map(str::to_string).collect();
+                    self.attempts
+                        .entry((self.boots[at].target, PROBE.into()))
+                        .or_default()
+                        .push(attempt);
+                }
             }
             Event::CaseStart { case } => {
                 let at = self.boot(line.guest)?;
@@ -129,6 +157,7 @@ impl Taken {
             at_ms = *started;
             self.running.remove(&at);
         }
+        self.last.insert(at, (case.clone(), outcome.is_bad()));
         let boot = Some(self.boots[at].number);
         let attempts = self.attempts.entry((self.boots[at].target, case.clone())).or_default();
         let console = match attempts.last() {
@@ -159,22 +188,52 @@ impl Taken {
         boot.ended_ms = Some(at_ms);
         boot.reason = Some(reason.to_string());
         boot.console = console.to_vec();
-        let Some((case, started)) = self.running.remove(&at) else { return };
-        let Some((outcome, message)) = derive(reason) else { return };
-        boot.blamed = Some(case.clone());
-        let attempt = Attempt {
-            boot: Some(boot.number),
-            at_ms: started,
+        let booted = boot.booted_ms.is_some();
+        let (case, started, (outcome, message)) = match self.running.remove(&at) {
+            Some((case, started)) => match derive(reason) {
+                Some(derived) => (case, started, derived),
+                None => return,
+            },
+            None if booted => return self.blame_last(at, reason),
+            None => match derive_probe(reason) {
+                Some(derived) => (PROBE.to_string(), self.boots[at].started_ms, derived),
+                None => return,
+            },
+        };
+        self.boots[at].blamed = Some(case.clone());
+        let mut attempt = self.boot_attempt(at, at_ms, outcome, message);
+        attempt.at_ms = started;
+        attempt.duration_us = at_ms.saturating_sub(started) * 1000;
+        attempt.console = console.to_vec();
+        // A driver that makes no device leaves a kernel that goes on.
+        attempt.derived = reason != end::NO_DEVICE;
+        self.attempts.entry((self.boots[at].target, case)).or_default().push(attempt);
+    }
+
+    /// A kernel that dies between two cases: the last one is to blame if it ended badly, for an
+    /// oops often reports its case before it takes the machine along.
+    fn blame_last(&mut self, at: usize, reason: &str) {
+        if derive(reason).is_some_and(|(outcome, _)| outcome != Outcome::Broken)
+            && let Some((case, true)) = self.last.get(&at)
+        {
+            self.boots[at].blamed = Some(case.clone());
+        }
+    }
+
+    /// An attempt that the host knows of, and not the guest.
+    fn boot_attempt(&self, at: usize, at_ms: u64, outcome: Outcome, message: &str) -> Attempt {
+        Attempt {
+            boot: Some(self.boots[at].number),
+            at_ms,
             outcome,
             message: message.into(),
             details: BTreeMap::new(),
-            duration_us: at_ms.saturating_sub(started) * 1000,
+            duration_us: 0,
             kernel_log: vec![],
             findings: vec![],
             output: String::new(),
-            console: console.to_vec(),
-            derived: true,
-        };
-        self.attempts.entry((boot.target, case)).or_default().push(attempt);
+            console: vec![],
+            derived: false,
+        }
     }
 }
