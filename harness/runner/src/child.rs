@@ -105,7 +105,7 @@ pub fn run(
         }
         watched.kill()?;
     }
-    let status = watched.child.try_wait()?;
+    let status = status(&mut watched.child)?;
     let duration = started.elapsed();
     watched.drain();
     let orphans = family::end_all(watched.child.id() as i32, KILL_GRACE);
@@ -120,6 +120,15 @@ pub fn run(
         orphans: orphans.unwrap_or_else(|left| left.len()),
         duration,
     })
+}
+
+/// How the process ended; None: it has not, or the kernel took it away without a status, as it does
+/// when a task faults again on its way out (`exit.c: make_task_dead`).
+fn status(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
+    match child.try_wait() {
+        Err(why) if why.raw_os_error() == Some(libc::ECHILD) => Ok(None),
+        result => result,
+    }
 }
 
 impl Watched {
