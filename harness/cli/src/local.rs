@@ -83,7 +83,7 @@ pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case], known: Expectati
     recorder.host(Event::BootEnd(BootEnd { boot: 0, reason: reason.clone(), console }))?;
     recorder.host(Event::RunEnd(RunEnd { reason }))?;
     recorder.finish();
-    let code = report::conclude(&recorder.folder, options.ktap)?;
+    let code = report::conclude(&recorder.folder, options.ktap, options.baseline.as_deref())?;
     if let Some(into) = &options.update {
         report::update(&recorder.folder, into)?;
     }

@@ -163,6 +163,9 @@ pub struct RunOptions {
     /// Run nothing: print the `git bisect run` line that finds the commit which broke these cases.
     #[arg(long, conflicts_with_all = ["local", "list_only"])]
     pub bisect_line: bool,
+    /// An earlier run: the HTML page shows what changed since.
+    #[arg(long, value_name = "DIR")]
+    pub baseline: Option<PathBuf>,
     /// Afterwards write the expectation files anew into this folder, for a person to look over.
     #[arg(long, value_name = "DIR")]
     pub update: Option<PathBuf>,
@@ -260,6 +263,9 @@ pub struct ReportOptions {
     /// Print this format instead of writing files: text, ktap, junit, json ...
     #[arg(long)]
     pub format: Option<String>,
+    /// An earlier run: the HTML page shows what changed since.
+    #[arg(long, value_name = "DIR")]
+    pub baseline: Option<PathBuf>,
     /// Also write the expectation files anew into this folder, for a person to look over.
     #[arg(long, value_name = "DIR")]
     pub update: Option<PathBuf>,

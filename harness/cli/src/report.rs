@@ -9,7 +9,7 @@ use case::Case;
 use control::Asic;
 use render::{Catalogue, Comparison, Expectations, Format, Run};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The expectation files of the project.
 mod embedded {
@@ -36,16 +36,19 @@ pub fn linted(cases: &[Case]) -> Result<Expectations> {
     Ok(known)
 }
 
+/// The record of a run directory.
+pub fn is_run(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join(journal::FILE);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let folder = folder.display();
+    Err(exit::usage(format!("{folder} is no run directory: it has no {}", journal::FILE)))
+}
+
 /// The run in a run directory.
 fn load(folder: &Path) -> Result<Run> {
-    let path = folder.join(journal::FILE);
-    if !path.is_file() {
-        let folder = folder.display();
-        return Err(exit::usage(format!(
-            "{folder} is no run directory: it has no {}",
-            journal::FILE
-        )));
-    }
+    let path = is_run(folder)?;
     let record = record::read_file(&path).with_context(|| path.display().to_string())?;
     let catalogue = Catalogue::parse(suites::catalogue::TEXT).map_err(|why| anyhow!("{why}"))?;
     Run::from_record(&record, &expectations()?, &catalogue)
@@ -53,12 +56,17 @@ fn load(folder: &Path) -> Result<Run> {
 }
 
 /// Writes every report of a run and prints what a person (or, with KTAP, a program) wants to see.
-pub fn conclude(folder: &Path, ktap: bool) -> Result<u8> {
+pub fn conclude(folder: &Path, ktap: bool, baseline: Option<&Path>) -> Result<u8> {
     let run = load(folder)?;
-    for format in Format::ALL {
+    let since = baseline.map(|base| Ok::<_, anyhow::Error>(Comparison::new(&load(base)?, &run)));
+    let since = since.transpose()?;
+    for &format in Format::ALL {
         let path = folder.join(format.file_name());
-        std::fs::write(&path, run.render(*format))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let text = match &since {
+            Some(since) if format == Format::Html => run.html_since(since),
+            Some(_) | None => run.render(format),
+        };
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let shown = if ktap { Format::Ktap } else { Format::Text };
     say(&run.render(shown))?;
@@ -89,13 +97,20 @@ pub fn report(options: &ReportOptions) -> Result<u8> {
     if let Some(into) = &options.update {
         update(&options.dir, into)?;
     }
-    let Some(name) = &options.format else { return conclude(&options.dir, false) };
+    let baseline = options.baseline.as_deref();
+    let Some(name) = &options.format else { return conclude(&options.dir, false, baseline) };
     let format = Format::find(name).ok_or_else(|| {
         let known: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
         exit::usage(format!("no format is called {name:?}; known: {}", known.join(", ")))
     })?;
     let run = load(&options.dir)?;
-    say(&run.render(format))?;
+    let text = match baseline {
+        Some(base) if format == Format::Html => {
+            run.html_since(&Comparison::new(&load(base)?, &run))
+        }
+        Some(_) | None => run.render(format),
+    };
+    say(&text)?;
     Ok(run.conclusion().exit_code())
 }
 

@@ -75,6 +75,9 @@ pub fn run(options: RunOptions) -> Result<u8> {
         return bisect::print(&options, &cases);
     }
     let known = report::linted(&all)?;
+    if let Some(baseline) = &options.baseline {
+        report::is_run(baseline)?;
+    }
     if options.local {
         return local::run(&options, &all, &cases, known);
     }
@@ -300,11 +303,15 @@ impl<'a> Run<'a> {
         self.recorder.finish();
         if let Some(why) = trouble {
             let place = self.recorder.folder.display();
-            eprintln!("gauntlet: the record up to here is in {place}");
+            eprintln!("gauntlet: stopped; `gauntlet resume {place}` goes on with this run");
             return Err(why);
         }
         ended?;
-        let code = report::conclude(&self.recorder.folder, self.options.ktap)?;
+        let code = report::conclude(
+            &self.recorder.folder,
+            self.options.ktap,
+            self.options.baseline.as_deref(),
+        )?;
         if let Some(into) = &self.options.update {
             report::update(&self.recorder.folder, into)?;
         }
