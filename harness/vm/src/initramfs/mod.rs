@@ -27,10 +27,12 @@ pub use program::collect as program_files;
 pub const FIRMWARE: &[&str] = &[
     "habanalabs/gaudi/gaudi-boot-fit.itb",
     "habanalabs/gaudi/gaudi-fit.itb",
-    "habanalabs/gaudi/gaudi_tpc.bin",
+    TENSOR_FIRMWARE,
     "habanalabs/gaudi2/gaudi2-boot-fit.itb",
     "habanalabs/gaudi2/gaudi2-fit.itb",
 ];
+/// A kernel that all tensor cores execute (`gaudi.c: gaudi_init_tpc_mem`).
+const TENSOR_FIRMWARE: &str = "habanalabs/gaudi/gaudi_tpc.bin";
 /// Size of each stand-in.
 const FIRMWARE_SIZE: usize = 4096;
 /// Where modules go: `MODULES/NAME.ko`, in load order listed in `MODULES/order`.
@@ -103,10 +105,14 @@ impl Archive {
         self.file(&format!("{MODULES}/order"), 0o644, order)
     }
 
-    /// A stand-in for every firmware file of [`FIRMWARE`].
+    /// A stand-in for every firmware file of [`FIRMWARE`]; what tensor cores run at the start is a
+    /// kernel that ends at once.
     pub fn firmware(&mut self) -> Result<()> {
         FIRMWARE.iter().try_for_each(|name| {
-            self.file(&format!("/lib/firmware/{name}"), 0o644, vec![0; FIRMWARE_SIZE])
+            let mut bytes =
+                if *name == TENSOR_FIRMWARE { tpc::kernels::boot() } else { Vec::new() };
+            bytes.resize(FIRMWARE_SIZE, 0);
+            self.file(&format!("/lib/firmware/{name}"), 0o644, bytes)
         })
     }
 
