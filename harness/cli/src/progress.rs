@@ -126,9 +126,13 @@ impl Progress {
             Event::CaseEnd(end) => self.case_end(&mut state, boot, end),
             Event::BootEnd(end) => {
                 if end.reason != record::end::DONE {
-                    let last = end.console.last().map(|line| format!(": {line}"));
-                    let last = last.unwrap_or_default();
-                    self.note(&format!("guest {} ended: {}{last}", end.boot, end.reason));
+                    // A guest without a device says why first, and then what the kernel logged.
+                    let why = match end.reason == record::end::NO_DEVICE {
+                        true => end.console.first(),
+                        false => end.console.last(),
+                    };
+                    let why = why.map(|line| format!(": {line}")).unwrap_or_default();
+                    self.note(&format!("guest {} ended: {}{why}", end.boot, end.reason));
                 }
             }
             Event::RunEnd(_) => {}

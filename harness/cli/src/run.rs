@@ -227,6 +227,16 @@ pub fn facts(options: &RunOptions) -> Facts {
             facts.insert(option.into(), path.display().to_string());
         }
     }
+    for (option, path) in
+        [("modules", &options.machine.modules), ("personality", &options.machine.personality)]
+    {
+        if let Some(path) = path {
+            repeat.push_str(&format!(" --{option} {}", path.display()));
+        }
+    }
+    for change in &options.machine.set {
+        repeat.push_str(&format!(" --set '{}'", change.replace('\'', "'\\''")));
+    }
     if options.local {
         repeat = "gauntlet run --local --exact {case}".into();
     }

@@ -22,6 +22,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const KMSG: &str = "/dev/kmsg";
+/// How many lines of the kernel log tell why there is no device.
+const LAST: usize = 8;
 
 /// The `main` of the guest program.
 pub fn main(cases: &[Case]) -> ExitCode {
@@ -71,7 +73,8 @@ fn planned(cases: &[Case], plan: &Plan, results: &mut Results) -> Result<()> {
         Ok(found) => found,
         Err(why) if is_misfit(&why) => return Err(why),
         Err(why) => {
-            let console = vec![format!("{:#}", with_log(why, &mut log))];
+            let mut console = vec![format!("{why:#}")];
+            console.extend(complaints(&mut log));
             let (boot, reason) = (plan.boot, names::NO_DEVICE.to_string());
             return Ok(results.event(Event::BootEnd(BootEnd { boot, reason, console }))?);
         }
@@ -157,16 +160,12 @@ fn device(plan: &Plan) -> Result<Found> {
     Ok(found)
 }
 
-/// An error with what the kernel had to say about it.
-fn with_log(why: anyhow::Error, log: &mut KernelLog) -> anyhow::Error {
+/// What the kernel had to say last.
+fn complaints(log: &mut KernelLog) -> Vec<String> {
     let news = log.news();
     let bad: Vec<String> =
         news.entries.iter().filter(|e| e.level <= 4).map(|e| e.text.clone()).collect();
-    if bad.is_empty() {
-        return why;
-    }
-    let last = &bad[bad.len().saturating_sub(8)..];
-    anyhow!("{why:#}; the kernel says: {}", last.join(" | "))
+    bad[bad.len().saturating_sub(LAST)..].to_vec()
 }
 
 #[cfg(test)]
