@@ -8,6 +8,7 @@ pub mod cs;
 pub mod debug;
 pub mod dispatch;
 pub mod dmabuf;
+pub mod graph;
 pub mod info;
 pub mod memory;
 pub mod mmap;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Case> {
         debug::cases,
         dmabuf::cases,
         cs::cases,
+        graph::cases,
     ];
     areas.iter().flat_map(|cases| cases()).collect()
 }

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Graphs that run again and again, and two of them at once.
+
+use super::done;
+use super::reference::{Element, compare, values};
+use crate::common::typed::compute;
+use case::{Case, CaseResult, Context, equal};
+use control::Asics;
+use graph::chip::GAUDI;
+use graph::{DataType, Graph, Product, Session, Shape, Share, TensorId};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+pub(super) fn cases() -> Vec<Case> {
+    let cases = vec![
+        Case::new("graph/replay/thousand_runs_give_identical_bytes", &["GRAPH-019"], thousand)
+            .budget(120),
+        Case::new("graph/replay/new_inputs_give_new_results", &["GRAPH-019"], fresh),
+        Case::new("graph/streams/two_graphs_interleave", &["GRAPH-020"], interleaved),
+    ];
+    cases.into_iter().map(|case| case.on(Asics::GAUDI)).collect()
+}
+
+const N: usize = 32;
+const DATA: DataType = DataType::Bf16;
+
+/// `(a * b, rounded) * b`.
+fn graph() -> CaseResult<(Graph, [TensorId; 3])> {
+    let mut g = Graph::new();
+    let square = Shape::dense(DATA, &[N as u32, N as u32]);
+    let a = g.input("a", square.clone());
+    let b = g.input("b", square);
+    let rounded = Product { output: DATA, ..Product::default() };
+    let inner = done(g.product("inner", a, b, rounded))?;
+    let c = done(g.product("outer", inner, b, Product::default()))?;
+    g.output(c);
+    Ok((g, [a, b, c]))
+}
+
+fn product<'a>(a: &'a [f32], b: &'a [f32]) -> impl Fn(usize) -> Element + 'a {
+    move |index| Element::of((0..N).map(move |p| (a[index / N * N + p], b[p * N + index % N])))
+}
+
+fn check(a: &[f32], b: &[f32], got: &[u8]) -> CaseResult {
+    let inner = product(a, b);
+    let inner: Vec<f32> = (0..N * N).map(|index| inner(index).exact(DATA, false)).collect();
+    let got = DataType::F32.decode(got);
+    compare("outer", &got, DataType::F32, false, product(&inner, b))
+}
+
+fn thousand(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let (g, [a, b, c]) = graph()?;
+    let share = done(Share::all(&node, &GAUDI))?;
+    let session = done(Session::new(&node, GAUDI, &share, &g))?;
+    let mut random = StdRng::seed_from_u64(19);
+    let (x, y) = (values(&mut random, N * N), values(&mut random, N * N));
+    done(session.set(a, &DATA.encode(&x)))?;
+    done(session.set(b, &DATA.encode(&y)))?;
+    done(session.run())?;
+    let first = session.get(c);
+    check(&x, &y, &first)?;
+    for run in 1..1000 {
+        // A run that did nothing would leave this.
+        done(session.spoil(c))?;
+        done(session.run())?;
+        equal(&format!("result of run {run}"), session.get(c) == first, true)?;
+    }
+    Ok(())
+}
+
+fn fresh(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let (g, [a, b, c]) = graph()?;
+    let share = done(Share::all(&node, &GAUDI))?;
+    let session = done(Session::new(&node, GAUDI, &share, &g))?;
+    let mut random = StdRng::seed_from_u64(20);
+    let y = values(&mut random, N * N);
+    done(session.set(b, &DATA.encode(&y)))?;
+    for _ in 0..5 {
+        let x = values(&mut random, N * N);
+        done(session.set(a, &DATA.encode(&x)))?;
+        done(session.run())?;
+        check(&x, &y, &session.get(c))?;
+    }
+    Ok(())
+}
+
+fn interleaved(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let (g, [a, b, c]) = graph()?;
+    let share = done(Share::all(&node, &GAUDI))?;
+    let mut random = StdRng::seed_from_u64(21);
+    let mut both = Vec::new();
+    for stream in 0..2 {
+        let chip = GAUDI.stream(stream);
+        let session = done(Session::new(&node, chip, &share.half(stream == 1), &g))?;
+        let (x, y) = (values(&mut random, N * N), values(&mut random, N * N));
+        done(session.set(a, &DATA.encode(&x)))?;
+        done(session.set(b, &DATA.encode(&y)))?;
+        both.push((session, x, y));
+    }
+    for _ in 0..20 {
+        let mut running = Vec::new();
+        for (session, ..) in &both {
+            done(session.spoil(c))?;
+            running.push(done(session.submit())?);
+        }
+        for ((session, x, y), sequence) in both.iter().zip(running) {
+            done(session.wait(sequence))?;
+            check(x, y, &session.get(c))?;
+        }
+    }
+    Ok(())
+}
