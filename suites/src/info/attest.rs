@@ -21,6 +21,9 @@ pub const VERSIONS: u32 = 0;
 /// Largest buffer that firmware may fill.
 const LARGEST: u32 = 1 << 20;
 
+/// CPUCP_PACKET_GENERIC_PASSTHROUGH (`cpucp_if.h`).
+const GENERIC_PACKET: u16 = 56;
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let cases = [
@@ -47,6 +50,12 @@ pub fn cases() -> Vec<Case> {
         }),
         Case::new("info/fw_generic_req/gives_its_buffer_back", &["INFO-FW_GENERIC_REQ-005"], pool)
             .budget(60),
+        Case::new(
+            "info/fw_generic_req/gives_all_of_its_buffer_back_after_a_short_answer",
+            &["INFO-FW_GENERIC_REQ-005"],
+            short_answer,
+        )
+        .budget(60),
     ];
     cases.into_iter().map(|case| case.control_only().model()).collect()
 }
@@ -116,4 +125,12 @@ fn pool(cx: &Context) -> CaseResult {
         }
     }
     Ok(())
+}
+
+/// The same while firmware says that it filled only a part: what was taken is given back, not what
+/// was filled.
+fn short_answer(cx: &Context) -> CaseResult {
+    let answer = control::Request::FailCpu { opcode: GENERIC_PACKET, rc: 0, result: Some(64) };
+    cx.model()?.order(answer)?;
+    pool(cx)
 }

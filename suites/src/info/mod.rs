@@ -12,6 +12,7 @@ mod eventfd;
 mod firmware;
 mod generic;
 mod memory;
+mod refusal;
 pub mod reset;
 mod state;
 pub mod table;
@@ -32,6 +33,7 @@ pub fn cases() -> Vec<Case> {
         eventfd::cases,
         engines::cases,
         attest::cases,
+        refusal::cases,
         reset::cases,
         event::cases,
     ];

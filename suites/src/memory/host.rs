@@ -33,6 +33,12 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("memory/map_host/ignores_prefetch", &["MEM-MAPH-018"], prefetch),
         Case::new("memory/map_host/is_not_charged_to_locked_memory", &["MEM-MAPH-019"], limit),
         Case::new("memory/map_host/memory_stays_pinned_after_munmap", &["MEM-MAPH-021"], munmapped),
+        Case::new(
+            "memory/map_host/forgets_cached_translations",
+            &["MEM-MAPH-001", "MEM-UNMAP-001"],
+            invalidates,
+        )
+        .model(),
         Case::new("memory/map_host/close_unpins", &["MEM-MAPH-021"], close),
     ]
 }
@@ -207,4 +213,21 @@ fn close(cx: &Context) -> CaseResult {
         Ok((need("count", pinned_pages())? <= before).then_some(()))
     })?;
     check(unpinned.is_some(), "close unpins what was left mapped")
+}
+
+/// Commands that empty the device's cache of translations. A MAP sends one, because the cache may
+/// hold that nothing was there; an UNMAP, because it may hold what was.
+fn invalidates(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let pages = host_memory(3 * 4096)?;
+    let count = || -> CaseResult<u64> { Ok(cx.model()?.seen()?.invalidations) };
+    for _ in 0..5 {
+        let before = count()?;
+        let map = succeed("MAP", node.map_host(&pages, 0, 0))?;
+        let mapped = count()?;
+        check(mapped > before, "MAP invalidates the cache of translations")?;
+        succeed("UNMAP", map.unmap())?;
+        check(count()? > mapped, "UNMAP invalidates the cache of translations")?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ mod close;
 mod compute;
 mod control;
 mod files;
+mod held;
 mod nodes;
 mod race;
 mod shipped;
@@ -21,6 +22,7 @@ pub fn cases() -> Vec<Case> {
         files::cases,
         close::cases,
         race::cases,
+        held::cases,
     ];
     parts.iter().flat_map(|part| part()).collect()
 }
