@@ -74,13 +74,23 @@ impl Chip {
         let found = queue(self.generation, id)?;
         let managers = self.managers.iter().find(|row| row.engine == found.engine)?;
         let base = managers.first + u32::from(found.number) * managers.distance;
-        let register = hw::qman::GAUDI.fence_register(fence, found.stream.into());
+        let processor = if self.lower(id) { hw::qman::LOWER as u32 } else { found.stream.into() };
+        let register = hw::qman::GAUDI.fence_register(fence, processor);
         Some(map(self.generation).cfg_base + u64::from(base + register))
     }
 
     /// Does the kernel patch and complete jobs of this queue?
     pub fn external(&self, id: u32) -> bool {
         queue(self.generation, id).is_some_and(|found| found.kind == hw::queue::Kind::External)
+    }
+
+    /// Do transfers of this queue work only in the lower command processor, which the queue's own
+    /// feeds by CP_DMA (`gaudi.c: gaudi_init_hbm_dma_qman`, `CP_LDMA_*_OFFSET`)? Its programs run
+    /// there as a whole.
+    pub fn lower(&self, id: u32) -> bool {
+        queue(self.generation, id).is_some_and(|found| {
+            found.engine == Engine::Dma && found.kind == hw::queue::Kind::Internal
+        })
     }
 
     /// The name of a queue, for people.
@@ -106,6 +116,8 @@ mod tests {
         assert!(GAUDI.external(GAUDI.up) && !GAUDI.external(GAUDI.inside));
         let inside = hw::queue::id(Generation::Gaudi, Engine::Dma, 2, 0);
         assert_eq!(inside, Some(GAUDI.inside));
+        // The fifth counter: the lower command processor.
+        assert_eq!(GAUDI.fence(GAUDI.inside, 0), Some(0x7f_fc54_8318));
         assert_eq!(GAUDI.stream(1).up, GAUDI.up + 1);
     }
 }

@@ -6,7 +6,10 @@ use crate::error::Error;
 use crate::graph::{Graph, Role, TensorId};
 use crate::plan::{Plan, Room};
 use crate::schedule::{HostAddresses, Programs, Syncs, programs};
-use device::{Chunk, CommandBuffer, CsRequest, MapGuard, MemoryRequest, Node, Pages, SyncManager};
+use device::{
+    Chunk, CommandBuffer, CsRequest, MapGuard, MemoryRequest, Node, Pages, Program, SyncManager,
+};
+use hw::packet::Body;
 use std::collections::BTreeMap;
 use uapi::accel;
 
@@ -170,7 +173,9 @@ fn load<'a>(
 ) -> Result<(Vec<Job<'a>>, Option<Shared<'a>>), Error> {
     let inner = || programs.iter().filter(|(queue, _)| !chip.external(**queue));
     let place = |bytes: u64| bytes.next_multiple_of(256);
-    let total: u64 = inner().map(|(_, program)| place(program.size().into())).sum();
+    // Each may need a packet that feeds it to another processor.
+    let room = |program: &Program| place(program.size().into()) + place(1);
+    let total: u64 = inner().map(|(_, program)| room(program)).sum();
     let code = if total > 0 { Some(Shared::new(node, total)?) } else { None };
     let mut jobs = Vec::new();
     let mut offset = 0;
@@ -180,9 +185,21 @@ fn load<'a>(
             let buffer = program.load(node).map_err(Error::refused("CB"))?;
             jobs.push(Job { queue, place: buffer.handle(), size, _buffer: Some(buffer) });
         } else if let Some(code) = &code {
-            code.pages.write(offset as usize, program.bytes());
-            jobs.push(Job { queue, place: code.map.address() + offset, size, _buffer: None });
-            offset += place(size.into());
+            let mut place_of = |program: &Program| {
+                let at = offset;
+                code.pages.write(at as usize, program.bytes());
+                offset += place(program.size().into());
+                code.map.address() + at
+            };
+            let (place, size) = match chip.lower(queue) {
+                false => (place_of(program), size),
+                true => {
+                    let feed = Body::CpDma { source: place_of(program), size };
+                    let feed = Program::new(chip.generation).body(feed);
+                    (place_of(&feed), feed.size())
+                }
+            };
+            jobs.push(Job { queue, place, size, _buffer: None });
         }
     }
     Ok((jobs, code))
