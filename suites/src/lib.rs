@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! The cases: one module an area, and the catalogue of requirements that they prove.
 
+pub mod abi;
 pub mod catalogue;
 pub mod cb;
 pub mod common;
 pub mod cs;
 pub mod debug;
+pub mod debugfs;
 pub mod dispatch;
 pub mod dmabuf;
 pub mod graph;
@@ -13,6 +15,7 @@ pub mod info;
 pub mod memory;
 pub mod mmap;
 pub mod open;
+pub mod sysfs;
 
 use case::Case;
 
@@ -26,6 +29,9 @@ pub fn all() -> Vec<Case> {
         mmap::cases,
         memory::cases,
         debug::cases,
+        sysfs::cases,
+        debugfs::cases,
+        abi::cases,
         dmabuf::cases,
         cs::cases,
         graph::cases,
