@@ -15,7 +15,10 @@ pub mod info;
 pub mod memory;
 pub mod mmap;
 pub mod open;
+pub mod packet;
 pub mod sysfs;
+pub mod transfer;
+pub mod wait;
 
 use case::Case;
 
@@ -35,6 +38,9 @@ pub fn all() -> Vec<Case> {
         dmabuf::cases,
         cs::cases,
         graph::cases,
+        wait::cases,
+        packet::cases,
+        transfer::cases,
     ];
     areas.iter().flat_map(|cases| cases()).collect()
 }

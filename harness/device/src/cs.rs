@@ -356,6 +356,12 @@ impl CsAnswer {
     }
 }
 
+/// The arguments as words.
+fn words(arguments: &accel::hl_cs_args) -> [u64; size_of::<accel::hl_cs_args>() / 8] {
+    // SAFETY: all members are integers, and the union is initialised as a whole.
+    unsafe { std::mem::transmute(*arguments) }
+}
+
 impl Node {
     /// Submits.
     pub fn cs(&self, request: &CsRequest) -> CsAnswer {
@@ -366,6 +372,15 @@ impl Node {
     /// Submits and gives the sequence number.
     pub fn submit(&self, request: &CsRequest) -> Result<u64, Errno> {
         self.cs(request).accepted()
+    }
+
+    /// Submits; tells besides whether the kernel left the arguments as they were.
+    pub fn cs_unchanged(&self, request: &CsRequest) -> (CsAnswer, bool) {
+        let arrays = request.arrays();
+        let mut arguments = request.arguments(&arrays);
+        let before = words(&arguments);
+        let answer = self.cs_raw(&mut arguments);
+        (answer, words(&arguments) == before)
     }
 
     /// Submits arguments in the kernel's own layout.

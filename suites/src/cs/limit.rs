@@ -3,7 +3,7 @@
 //! (command_submission.c: cs_ioctl_default, allocate_cs; hw_queue.c: *_queue_sanity_checks).
 
 use crate::common::submit::{Card, Counters, Dropped, Held, Rejection};
-use case::{Case, CaseResult, Context, equal, errno};
+use case::{Case, CaseResult, Context, check, equal, errno};
 use control::Asics;
 use device::{CsRequest, Errno};
 use hw::queue::Engine;
@@ -88,7 +88,9 @@ fn full(cx: &Context) -> CaseResult {
     let before = Counters::read(&card.node)?;
     for count in [1, 2, JOBS] {
         let request = CsRequest::execute(&chunks[..count]);
-        errno("CS for a full queue", card.node.submit(&request), Errno::EAGAIN)?;
+        let (answer, unchanged) = card.node.cs_unchanged(&request);
+        errno("CS for a full queue", answer.result, Errno::EAGAIN)?;
+        check(unchanged, "a CS that is refused for now leaves its arguments to the next try")?;
     }
     before.grew(&card.node, Some(Dropped::QueueFull), 3)?;
     // Other queues have room.

@@ -7,9 +7,14 @@
 mod buffer;
 mod chunk;
 mod complete;
+mod encapsulate;
+mod engine;
 mod limit;
 mod queue;
 mod refuse;
+mod signal;
+mod stage;
+mod timeout;
 
 use case::Case;
 
@@ -22,6 +27,11 @@ pub fn cases() -> Vec<Case> {
         buffer::cases(),
         complete::cases(),
         limit::cases(),
+        signal::cases(),
+        encapsulate::cases(),
+        stage::cases(),
+        timeout::cases(),
+        engine::cases(),
     ]
     .into_iter()
     .flatten()

@@ -9,15 +9,19 @@
 mod counters;
 mod held;
 mod job;
+mod leak;
 mod listings;
 mod refused;
+mod reset;
 mod signals;
 
 pub use counters::{Counters, Dropped};
 pub use held::Held;
 pub use job::Job;
+pub use leak::kernel_objects_stay;
 pub use listings::Listings;
 pub use refused::Rejection;
+pub use reset::{hard_resets, operational};
 pub use signals::Beside;
 
 use super::typed::{compute, generation};

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! The packets of a job: what the driver lets through on queues that it checks (gaudi.c:
+//! gaudi_validate_cb, gaudi_parse_cb_mmu), and what the device makes of the rest.
+
+mod parse;
+mod race;
+
+use case::Case;
+
+/// Every case of the area.
+pub fn cases() -> Vec<Case> {
+    [parse::cases(), race::cases()].into_iter().flatten().collect()
+}

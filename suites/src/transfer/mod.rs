@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Data really moves: copies, fills, chains and pairs of streams, checked byte by byte.
+//!
+//! Programs of tensor cores and matrix engines are elsewhere.
+
+mod copy;
+mod order;
+
+use crate::common::submit::Card;
+use crate::common::typed::need;
+use case::{Case, CaseResult, Stop, check, succeed};
+use device::{MapGuard, MemoryRequest, Pages};
+use hw::queue::Engine;
+use rand::RngCore;
+use rand::rngs::StdRng;
+
+/// Every case of the area.
+pub fn cases() -> Vec<Case> {
+    [copy::cases(), order::cases()].into_iter().flatten().collect()
+}
+
+/// Bytes that are drawn at a time.
+const PART: usize = 1 << 20;
+
+/// Memory of the host that the device sees.
+struct Host<'a> {
+    mapping: MapGuard<'a>,
+    pages: Pages,
+}
+
+impl<'a> Host<'a> {
+    /// At least this many bytes.
+    fn new(card: &'a Card<'_>, bytes: usize) -> CaseResult<Self> {
+        let pages = need("memory", Pages::new(bytes))?;
+        let request = MemoryRequest::map_host(pages.pointer(0), pages.length() as u64, 0);
+        let mapping = succeed("MAP", card.node.map_request(&request))?;
+        Ok(Host { mapping, pages })
+    }
+
+    /// Where the device sees a byte of it.
+    fn at(&self, offset: usize) -> u64 {
+        self.mapping.address() + offset as u64
+    }
+
+    /// Walks over it with the next random bytes.
+    fn with_random(
+        &self,
+        random: &mut StdRng,
+        mut each: impl FnMut(&Pages, usize, &[u8]) -> CaseResult,
+    ) -> CaseResult {
+        let mut part = vec![0; PART];
+        for start in (0..self.pages.length()).step_by(PART) {
+            let length = PART.min(self.pages.length() - start);
+            random.fill_bytes(&mut part[..length]);
+            each(&self.pages, start, &part[..length])?;
+        }
+        Ok(())
+    }
+
+    /// Fills it with random bytes.
+    fn randomise(&self, random: &mut StdRng) -> CaseResult {
+        self.with_random(random, |pages, start, part| {
+            pages.write(start, part);
+            Ok(())
+        })
+    }
+}
+
+/// Both are the same; names the first bytes that differ.
+#[track_caller]
+fn same(what: &str, got: &[u8], expected: &[u8]) -> CaseResult {
+    let Some(place) = got.iter().zip(expected).position(|(a, b)| a != b) else {
+        return check(got.len() == expected.len(), "both have as many bytes");
+    };
+    let (a, b) = (got[place], expected[place]);
+    case::fail(format!("{what}: byte {place} of {} is {a:#04x}, expected {b:#04x}", got.len()))
+}
+
+/// Where users may put data: SRAM, device memory.
+fn places(card: &Card<'_>) -> CaseResult<(u64, u64)> {
+    let info = succeed("INFO HW_IP", card.node.hw_ip())?;
+    Ok((info.sram_base_address, info.dram_base_address))
+}
+
+/// Queue managers of DMA engines of Gaudi: the first, and the distance to the next, as offsets in
+/// `CFG` (gaudi_regs.h: mmDMA0_QM_GLBL_CFG0, mmDMA1_QM_GLBL_CFG0).
+const MANAGERS: (u32, u32) = (0x50_8000, 0x2_0000);
+
+/// The address that adds to a fence counter of a DMA queue of Gaudi.
+fn fence(card: &Card<'_>, queue: u32, fence: u32) -> CaseResult<u64> {
+    let found = hw::queue::queue(card.chip, queue).filter(|found| found.engine == Engine::Dma);
+    let found =
+        found.ok_or_else(|| Stop::Broken(format!("queue {queue} is not of a DMA engine")))?;
+    let (first, distance) = MANAGERS;
+    let manager = first + u32::from(found.number) * distance;
+    let register = hw::qman::GAUDI.fence_register(fence, found.stream.into());
+    Ok(hw::memory::map(card.chip).cfg_base + u64::from(manager + register))
+}

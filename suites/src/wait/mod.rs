@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Waits: the WAIT_CS ioctl (command_submission.c: hl_wait_ioctl).
+//!
+//! Waits that end with a reset are in `cs/timeout`.
+
+mod gone;
+mod interrupt;
+mod many;
+mod one;
+mod timestamp;
+
+use case::Case;
+
+/// Every case of the area.
+pub fn cases() -> Vec<Case> {
+    [one::cases(), gone::cases(), many::cases(), interrupt::cases(), timestamp::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Where a write of a number raises the interrupt of Gaudi2 with that number (gaudi2.h:
+/// RESERVED_VA_FOR_VIRTUAL_MSIX_DOORBELL_START).
+const DOORBELL: u64 = 0xfff0_77ff_ffff_0000;
+
+/// The arguments of a wait as words.
+fn words(arguments: &uapi::accel::hl_wait_cs_args) -> [u64; 7] {
+    // SAFETY: both are 56 bytes of integers.
+    unsafe { std::mem::transmute::<uapi::accel::hl_wait_cs_args, [u64; 7]>(*arguments) }
+}
