@@ -71,7 +71,7 @@ pub struct Selection {
     /// Filters are whole names.
     #[arg(long)]
     pub exact: bool,
-    /// The chips; default: all that are modelled.
+    /// The chips; default: gaudi.
     #[arg(long, value_name = "CHIP")]
     pub asic: Vec<Asic>,
 }
@@ -204,7 +204,7 @@ pub struct PlanOptions {
     /// Only rows that no case proves.
     #[arg(long)]
     pub missing: bool,
-    /// The chips; default: all that are modelled.
+    /// The chips; default: gaudi.
     #[arg(long, value_name = "CHIP")]
     pub asic: Vec<Asic>,
 }

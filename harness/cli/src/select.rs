@@ -61,9 +61,13 @@ pub fn cases<'a>(all: &'a [Case], selection: &Selection) -> anyhow::Result<Vec<&
     Ok(all.iter().filter(|case| wanted(&case.name)).collect())
 }
 
+/// The chips that a run covers when none is asked for: those whose whole suite has been seen to end
+/// as expected. Gaudi2 is modelled and probes, but part of its cases has not run yet.
+const COVERED: &[Asic] = &[Asic::Gaudi];
+
 /// The chips of a selection.
 pub fn asics(asked: &[Asic]) -> Vec<Asic> {
-    let mut asics: Vec<Asic> = if asked.is_empty() { Asic::ALL.to_vec() } else { asked.to_vec() };
+    let mut asics = if asked.is_empty() { COVERED.to_vec() } else { asked.to_vec() };
     let mut seen = Vec::new();
     asics.retain(|asic| {
         !seen.contains(asic) && {
