@@ -35,12 +35,20 @@ pub(super) fn cases() -> Vec<Case> {
             .on(Asics::GAUDI)
             .model(),
         Case::new("cs/buffer/counts_its_users", &["CS-CB-005"], users).on(Asics::GAUDI),
-        Case::new("cs/buffer/device_addresses_are_accepted", &["CS-CB-007", "CS-CB-011"], inside),
-        Case::new("cs/buffer/rejects_other_addresses", ADDRESSES, outside).logs(rejected),
+        Case::new("cs/buffer/device_addresses_are_accepted", &["CS-CB-007"], inside)
+            .on(Asics::GAUDI),
+        Case::new("cs/buffer/addresses_of_every_range_are_accepted", &["CS-CB-011"], inside)
+            .on(Asics::GAUDI2),
+        Case::new("cs/buffer/rejects_other_addresses", &["CS-CB-008"], outside)
+            .on(Asics::GAUDI)
+            .logs(rejected),
+        Case::new("cs/buffer/rejects_addresses_of_no_range", ADDRESSES, outside)
+            .on(Asics::GAUDI2)
+            .logs(rejected),
     ]
 }
 
-const ADDRESSES: &[&str] = &["CS-CB-008", "CS-CB-012", "CS-CB-013", "CS-CB-015"];
+const ADDRESSES: &[&str] = &["CS-CB-012", "CS-CB-013", "CS-CB-015"];
 
 fn unknown(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
