@@ -124,9 +124,13 @@ mod tests {
             assert!(!case.rows.is_empty(), "{} proves no row", case.name);
             for id in case.rows {
                 let row = rows.get(id).unwrap_or_else(|| panic!("{}: no row {id}", case.name));
-                for asic in Asic::ALL.iter().filter(|asic| case.applies(**asic)) {
-                    assert!(row.applies(*asic), "{}: {id} is not about {asic}", case.name);
-                }
+                // A case of both chips may prove a row of one of them.
+                let mut chips = Asic::ALL.iter().filter(|asic| case.applies(**asic));
+                assert!(
+                    chips.any(|asic| row.applies(*asic)),
+                    "{}: {id} is about none of its chips",
+                    case.name
+                );
             }
         }
     }
