@@ -2,7 +2,7 @@
 //! Waits for interrupts: for a value of the user, or for a counter in a buffer of the kernel
 //! (command_submission.c: hl_interrupt_wait_ioctl and what it calls).
 
-use super::{DOORBELL, words};
+use super::{DOORBELL, ended_by_a_signal, words};
 use crate::common::submit::{Beside, Card, Job, PATIENCE_US};
 use crate::common::typed::need;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
@@ -226,17 +226,7 @@ fn signal(cx: &Context) -> CaseResult {
         WaitRequest::interrupt(first, at(&pages), 7, 60_000_000),
         WaitRequest::kernel_cq(first, buffer.handle(), 0, 7, 60_000_000),
     ] {
-        let (answer, after) = std::thread::scope(|scope| -> CaseResult<_> {
-            let beside = Beside::start(scope, || {
-                let mut arguments = request.arguments();
-                let answer = node.wait_raw(&mut arguments);
-                (answer, words(&arguments))
-            })?;
-            beside.asleep()?;
-            beside.interrupt()
-        })?;
-        errno("WAIT_CS with a signal", answer.result, Errno::EINTR)?;
-        equal("arguments afterwards", after, words(&request.arguments()))?;
+        ended_by_a_signal(node, &request)?;
     }
     Ok(())
 }

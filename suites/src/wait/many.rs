@@ -2,7 +2,7 @@
 //! Waits for any of several submissions (command_submission.c: hl_multi_cs_wait_ioctl,
 //! hl_cs_poll_fences). Gaudi only.
 
-use super::words;
+use super::{ended_by_a_signal, words};
 use crate::common::submit::{Beside, Card, Held, Job, PATIENCE_US};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
@@ -293,17 +293,7 @@ fn signal(cx: &Context) -> CaseResult {
     let request = WaitRequest::multi_cs(&[sequence], 60_000_000);
     // Three times: each leaves its place to the next.
     for _ in 0..3 {
-        let (answer, after) = std::thread::scope(|scope| -> CaseResult<_> {
-            let beside = Beside::start(scope, || {
-                let mut arguments = request.arguments();
-                let answer = node.wait_raw(&mut arguments);
-                (answer, words(&arguments))
-            })?;
-            beside.asleep()?;
-            beside.interrupt()
-        })?;
-        errno("WAIT_CS with a signal", answer.result, Errno::EINTR)?;
-        equal("arguments afterwards", after, words(&request.arguments()))?;
+        ended_by_a_signal(node, &request)?;
     }
     held.release()?;
     card.finish(sequence)

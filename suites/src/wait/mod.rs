@@ -9,7 +9,9 @@ mod many;
 mod one;
 mod timestamp;
 
-use case::Case;
+use crate::common::submit::Beside;
+use case::{Case, CaseResult, equal, errno};
+use device::{Errno, Node, WaitRequest};
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
@@ -27,4 +29,19 @@ const DOORBELL: u64 = 0xfff0_77ff_ffff_0000;
 fn words(arguments: &uapi::accel::hl_wait_cs_args) -> [u64; 7] {
     // SAFETY: both are 56 bytes of integers.
     unsafe { std::mem::transmute::<uapi::accel::hl_wait_cs_args, [u64; 7]>(*arguments) }
+}
+
+/// A signal ends a wait that sleeps: EINTR, with the arguments as they were.
+fn ended_by_a_signal(node: &Node, request: &WaitRequest) -> CaseResult {
+    let (answer, after) = std::thread::scope(|scope| -> CaseResult<_> {
+        let beside = Beside::start(scope, || {
+            let mut arguments = request.arguments();
+            let answer = node.wait_raw(&mut arguments);
+            (answer, words(&arguments))
+        })?;
+        beside.asleep()?;
+        beside.interrupt()
+    })?;
+    errno("WAIT_CS with a signal", answer.result, Errno::EINTR)?;
+    equal("arguments afterwards", after, words(&request.arguments()))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Waits for one submission (command_submission.c: hl_cs_wait_ioctl, hl_wait_for_fence).
 
-use super::words;
+use super::{ended_by_a_signal, words};
 use crate::common::files::Disabled;
 use crate::common::submit::{Beside, Card, Held, PATIENCE_US};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno};
@@ -143,17 +143,7 @@ fn signal(cx: &Context) -> CaseResult {
     let node = &card.node;
     let mut request = WaitRequest::cs(sequence, 60_000_000);
     request.ctx_id = 0x1234;
-    let (answer, after) = std::thread::scope(|scope| -> CaseResult<_> {
-        let beside = Beside::start(scope, || {
-            let mut arguments = request.arguments();
-            let answer = node.wait_raw(&mut arguments);
-            (answer, words(&arguments))
-        })?;
-        beside.asleep()?;
-        beside.interrupt()
-    })?;
-    errno("WAIT_CS with a signal", answer.result, Errno::EINTR)?;
-    equal("arguments afterwards", after, words(&request.arguments()))?;
+    ended_by_a_signal(node, &request)?;
     card.is_busy(sequence)?;
     held.release()?;
     card.finish(sequence)
