@@ -120,19 +120,33 @@ mod tests {
     #[test]
     fn every_row_of_a_case_exists_and_applies() {
         let rows = all();
+        let mut wrong = Vec::new();
         for case in crate::all() {
-            assert!(!case.rows.is_empty(), "{} proves no row", case.name);
-            for id in case.rows {
-                let row = rows.get(id).unwrap_or_else(|| panic!("{}: no row {id}", case.name));
-                // A case of both chips may prove a row of one of them.
-                let mut chips = Asic::ALL.iter().filter(|asic| case.applies(**asic));
-                assert!(
-                    chips.any(|asic| row.applies(*asic)),
-                    "{}: {id} is about none of its chips",
-                    case.name
-                );
+            for asic in Asic::ALL.iter().copied().filter(|asic| case.applies(*asic)) {
+                let mut proven: Vec<&str> = case.proves(asic).collect();
+                if proven.is_empty() {
+                    wrong.push(format!("{} on {asic}: proves no row", case.name));
+                }
+                for id in &proven {
+                    match rows.get(id) {
+                        None => wrong.push(format!("{} on {asic}: no row {id}", case.name)),
+                        Some(row) if !row.applies(asic) => {
+                            wrong
+                                .push(format!("{} on {asic}: {id} is of {}", case.name, row.asics));
+                        }
+                        Some(_) => {}
+                    }
+                }
+                proven.sort_unstable();
+                if let Some(twice) = proven.windows(2).find(|pair| pair[0] == pair[1]) {
+                    wrong.push(format!("{} on {asic}: names {} twice", case.name, twice[0]));
+                }
+            }
+            for (asic, _) in case.chip_rows.iter().filter(|(asic, _)| !case.applies(*asic)) {
+                wrong.push(format!("{}: has rows of {asic}, where it does not run", case.name));
             }
         }
+        assert!(wrong.is_empty(), "{} mismatches:\n{}", wrong.len(), wrong.join("\n"));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod open;
 pub mod packet;
 pub mod sysfs;
 pub mod transfer;
+pub mod unreached;
 pub mod wait;
 
 use case::Case;

@@ -29,8 +29,10 @@ pub struct Guest {
 pub struct Case {
     /// `area/subject/rule`: lower case, digits, underscores. An interface: never renamed silently.
     pub name: Cow<'static, str>,
-    /// Requirement rows that it proves, by id.
+    /// Requirement rows that it proves on each of its chips, by id.
     pub rows: &'static [&'static str],
+    /// Rows that it proves on one of its chips only.
+    pub chip_rows: Vec<(Asic, &'static [&'static str])>,
     /// Chips that it applies to.
     pub asics: Asics,
     /// Wall clock that it may take on real hardware; the runner scales it for slow machines.
@@ -62,6 +64,7 @@ impl Case {
         Case {
             name: name.into(),
             rows,
+            chip_rows: Vec::new(),
             asics: Asics::ALL,
             budget: Duration::from_secs(10),
             model: false,
@@ -78,6 +81,19 @@ impl Case {
     pub fn on(mut self, asics: Asics) -> Self {
         self.asics = asics;
         self
+    }
+
+    /// It proves further rows on one of its chips: the catalogue has a row a chip, or the other
+    /// chip does not know the thing.
+    pub fn rows_on(mut self, asic: Asic, rows: &'static [&'static str]) -> Self {
+        self.chip_rows.push((asic, rows));
+        self
+    }
+
+    /// Ids of the rows that it proves on a chip.
+    pub fn proves(&self, asic: Asic) -> impl Iterator<Item = &'static str> {
+        let here = self.chip_rows.iter().filter(move |(chip, _)| *chip == asic);
+        self.rows.iter().chain(here.flat_map(|(_, rows)| *rows)).copied()
     }
 
     /// Does it apply to this chip?

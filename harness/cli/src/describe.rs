@@ -8,6 +8,7 @@ use case::Case;
 use control::Asic;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use suites::unreached::Unreached;
 
 /// `gauntlet list`.
 pub fn list(options: &ListOptions) -> Result<u8> {
@@ -42,6 +43,7 @@ pub fn describe(options: &DescribeOptions) -> Result<u8> {
     let Case {
         name,
         rows,
+        chip_rows,
         asics,
         budget,
         model,
@@ -84,40 +86,98 @@ pub fn describe(options: &DescribeOptions) -> Result<u8> {
         writeln!(text, "may show    {finding:?}")?;
     }
     let catalogue = suites::catalogue::all();
-    for id in *rows {
-        let about = catalogue.get(id).map_or("(no such row)".to_string(), |row| {
+    let about = |id: &str| {
+        catalogue.get(id).map_or("(no such row)".to_string(), |row| {
             format!("{} | {} | {} | {}", row.op, row.precondition, row.expected, row.evidence)
-        });
-        writeln!(text, "proves      {id}: {about}")?;
+        })
+    };
+    for id in *rows {
+        writeln!(text, "proves      {id}: {}", about(id))?;
+    }
+    for (asic, rows) in chip_rows {
+        for id in *rows {
+            writeln!(text, "on {asic:<8} {id}: {}", about(id))?;
+        }
     }
     writeln!(text, "\nrepeat      gauntlet run --exact {name}")?;
     say(&text)
 }
 
+/// How a requirement stands on the chips that were asked for.
+struct Standing<'a> {
+    /// Names of the cases that prove it.
+    by: Vec<&'a str>,
+    /// Measured reasons why no case can.
+    reasons: Vec<&'static str>,
+    /// Chips without case or reason.
+    open: Vec<&'static str>,
+}
+
+impl<'a> Standing<'a> {
+    fn of(id: &str, asics: &[Asic], all: &'a [Case], unreached: &[Unreached]) -> Self {
+        let mut standing = Standing { by: Vec::new(), reasons: Vec::new(), open: Vec::new() };
+        for asic in asics.iter().copied() {
+            let proving =
+                |case: &&Case| case.applies(asic) && case.proves(asic).any(|other| other == id);
+            let by: Vec<&str> = all.iter().filter(proving).map(|case| &*case.name).collect();
+            let reason = unreached.iter().find(|entry| entry.id == id && entry.applies(asic));
+            match reason {
+                _ if !by.is_empty() => standing.by.extend(by),
+                Some(entry) => standing.reasons.push(entry.measured),
+                None => standing.open.push(asic.name()),
+            }
+        }
+        standing.by.sort_unstable();
+        standing.by.dedup();
+        standing.reasons.dedup();
+        standing
+    }
+
+    fn text(&self) -> String {
+        let mut parts = self.by.join(" ");
+        for reason in &self.reasons {
+            write!(parts, "{}NO CASE: {reason}", if parts.is_empty() { "" } else { "; " }).ok();
+        }
+        if !self.open.is_empty() {
+            let chips = self.open.join(" and ");
+            write!(parts, "{}NOT COVERED on {chips}", if parts.is_empty() { "" } else { "; " })
+                .ok();
+        }
+        parts
+    }
+}
+
 /// `gauntlet plan`.
 pub fn plan(options: &PlanOptions) -> Result<u8> {
     let all = suites::all();
+    let unreached = suites::unreached::all();
     let asics = select::asics(&options.asic);
     let prefix = options.prefix.as_deref().unwrap_or_default();
     let rows = suites::catalogue::all();
-    let wanted = |row: &&suites::catalogue::Requirement| {
-        row.id.starts_with(prefix) && asics.iter().any(|asic| row.applies(*asic))
-    };
-    let (mut text, mut count, mut proven) = (String::new(), 0, 0);
-    for row in rows.values().filter(wanted) {
-        let by: Vec<&str> =
-            all.iter().filter(|case| case.rows.contains(&row.id)).map(|case| &*case.name).collect();
+    let (mut text, mut count, mut proven, mut measured) = (String::new(), 0, 0, 0);
+    for row in rows.values().filter(|row| row.id.starts_with(prefix)) {
+        let chips: Vec<Asic> = asics.iter().copied().filter(|asic| row.applies(*asic)).collect();
+        if chips.is_empty() {
+            continue;
+        }
+        let standing = Standing::of(row.id, &chips, &all, &unreached);
+        let open = !standing.open.is_empty();
         count += 1;
-        proven += usize::from(!by.is_empty());
-        if by.is_empty() || !options.missing {
-            let by = if by.is_empty() { "NOT COVERED".into() } else { by.join(" ") };
-            writeln!(text, "{:<24} {:<40} {by}", row.id, row.op)?;
+        measured += usize::from(!open && !standing.reasons.is_empty());
+        proven += usize::from(!open && standing.reasons.is_empty());
+        if open || !options.missing {
+            writeln!(text, "{:<24} {:<40} {}", row.id, row.op, standing.text())?;
         }
     }
     if count == 0 {
         return Err(exit::usage(format!("no requirement starts with {prefix:?}")));
     }
-    writeln!(text, "\n{proven} of {count} requirements are proven by a case")?;
+    writeln!(
+        text,
+        "\n{proven} of {count} requirements are proven by a case, \
+         {measured} have a measured reason, {} are not covered",
+        count - proven - measured
+    )?;
     say(&text)
 }
 

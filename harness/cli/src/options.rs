@@ -201,7 +201,7 @@ pub struct DescribeOptions {
 pub struct PlanOptions {
     /// Only rows whose id starts with this.
     pub prefix: Option<String>,
-    /// Only rows that no case proves.
+    /// Only rows without a case and without a measured reason.
     #[arg(long)]
     pub missing: bool,
     /// The chips; default: gaudi.

@@ -4,7 +4,7 @@
 
 use crate::common::submit::{Card, Counters, Dropped, Held, Rejection};
 use case::{Case, CaseResult, Context, check, equal, errno};
-use control::Asics;
+use control::{Asic, Asics};
 use device::{CsRequest, Errno};
 use hw::queue::Engine;
 
@@ -34,7 +34,9 @@ pub(super) fn cases() -> Vec<Case> {
             .on(Asics::GAUDI)
             .model()
             .budget(90),
-        Case::new("cs/limit/completion_queues_wrap", &["CS-MIX-005"], wrap).budget(60),
+        Case::new("cs/limit/completion_queues_wrap", &["CS-OK-001"], wrap)
+            .rows_on(Asic::Gaudi, &["CS-MIX-005"])
+            .budget(60),
     ]
 }
 
