@@ -23,10 +23,16 @@ const FILES_WITH_PATHS: &[&str] = &["Makefile"];
 const ABSOLUTE_LINKS: &[&str] = &["build", "source"];
 /// Where the build tools of the packages are.
 const TOOLS: &str = "usr/lib";
-/// A tool that every module build runs; without arguments it only prints its usage.
-const PROBE_TOOL: &str = "scripts/basic/fixdep";
-/// The loader's complaint about a C library that is too old.
-const TOO_OLD: &str = "version `GLIBC_";
+/// How programs name the version of the C library that they need.
+const LIBRARY: &[u8] = b"GLIBC_2.";
+/// Compilers before GCC 14 lack `-fmin-function-alignment`, which the configuration of a newer
+/// kernel asks for: without this they get the older option with the same end.
+const OLD_COMPILER: &str = "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=";
+/// Type information of modules needs a vmlinux, which the packages lack, and the pahole of the
+/// kernel's own distribution; nothing here reads it.
+const NO_BTF: &str = "CONFIG_DEBUG_INFO_BTF_MODULES=";
+/// What only a newer compiler takes.
+const NEW_OPTION: &str = "-fmin-function-alignment=16";
 
 /// Headers of one kernel.
 #[derive(Debug, Clone)]
@@ -61,6 +67,10 @@ impl Headers {
         let mut command = Command::new("make");
         command.arg("-C").arg(&self.build);
         command.arg(format!("M={}", source.display())).arg(format!("CC={}", self.compiler));
+        command.arg(NO_BTF);
+        if !takes(&self.compiler, NEW_OPTION) {
+            command.arg(OLD_COMPILER);
+        }
         command
     }
 }
@@ -118,19 +128,21 @@ fn prepare(cache: &Cache, root: &Path, release: &str, place: &Path) -> Result<()
             symlink(place.join(inside), &path).map_err(io("write", &path))?;
         }
     }
-    if runs_here(&build.join(PROBE_TOOL))? {
-        return Ok(());
-    }
-    let private = qemu::private_root(cache)?;
+    let host = host_library();
     let mut open = vec![root.join(TOOLS)];
     while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).map_err(io("read", &folder))? {
-            let entry = entry.map_err(io("read", &folder))?;
+        // The whole list first: wrapping adds files to the folder.
+        let entries: std::io::Result<Vec<_>> = fs::read_dir(&folder).and_then(Iterator::collect);
+        for entry in entries.map_err(io("read", &folder))? {
             let data = entry.metadata().map_err(io("read", &folder))?;
+            let path = entry.path();
             if data.is_dir() {
-                open.push(entry.path());
-            } else if data.is_file() && data.permissions().mode() & 0o111 != 0 {
-                wrap(&private, root, place, &entry.path())?;
+                open.push(path);
+            } else if data.is_file()
+                && data.permissions().mode() & 0o111 != 0
+                && needs(&fs::read(&path).map_err(io("read", &path))?) > host
+            {
+                wrap(&qemu::private_root(cache)?, root, place, &path)?;
             }
         }
     }
@@ -139,10 +151,6 @@ fn prepare(cache: &Cache, root: &Path, release: &str, place: &Path) -> Result<()
 
 /// Puts a script in the place of a program, which runs it through the private loader.
 fn wrap(private: &Path, root: &Path, place: &Path, program: &Path) -> Result<()> {
-    let bytes = fs::read(program).map_err(io("read", program))?;
-    if !bytes.starts_with(&object::elf::ELFMAG) {
-        return Ok(());
-    }
     let mut moved = program.as_os_str().to_owned();
     moved.push(".bin");
     let moved = PathBuf::from(moved);
@@ -155,9 +163,35 @@ fn wrap(private: &Path, root: &Path, place: &Path, program: &Path) -> Result<()>
     fs::set_permissions(program, fs::Permissions::from_mode(0o755)).map_err(io("write", program))
 }
 
-fn runs_here(tool: &Path) -> Result<bool> {
-    let output = Command::new(tool).stdin(Stdio::null()).output().map_err(io("run", tool))?;
-    Ok(!String::from_utf8_lossy(&output.stderr).contains(TOO_OLD))
+/// The newest version 2.x of the C library that a program asks for; 0 for what is no program.
+fn needs(bytes: &[u8]) -> u32 {
+    if !bytes.starts_with(&object::elf::ELFMAG) {
+        return 0;
+    }
+    let mut newest = 0;
+    for (at, _) in bytes.windows(LIBRARY.len()).enumerate().filter(|(_, name)| *name == LIBRARY) {
+        let digits = bytes[at + LIBRARY.len()..].iter().take_while(|b| b.is_ascii_digit()).take(4);
+        newest = newest.max(digits.fold(0, |n, b| n * 10 + u32::from(b - b'0')));
+    }
+    newest
+}
+
+/// Version 2.x of this machine's C library.
+fn host_library() -> u32 {
+    // SAFETY: it gives a string that lives as long as the program.
+    let version = unsafe { std::ffi::CStr::from_ptr(libc::gnu_get_libc_version()) };
+    let minor = version.to_str().ok().and_then(|v| v.split('.').nth(1)?.parse().ok());
+    minor.unwrap_or(0)
+}
+
+/// Does the compiler take this option?
+fn takes(compiler: &str, option: &str) -> bool {
+    succeeds(Command::new(compiler).args([option, "-E", "-x", "c", "/dev/null"]))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
 }
 
 /// The compiler that the packages name, if the host has it.
@@ -165,13 +199,7 @@ fn compiler(build: &Path) -> String {
     let text = fs::read_to_string(build.join(".kernelvariables")).unwrap_or_default();
     let line = text.lines().find(|l| l.starts_with("CC ") || l.starts_with("CC="));
     let named = line.and_then(|l| l.rsplit(['=', ' ', ')']).next()).unwrap_or("gcc").trim();
-    let works = Command::new(named)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
+    let works = succeeds(Command::new(named).arg("--version"));
     if works { named.to_owned() } else { "gcc".to_owned() }
 }
 
@@ -216,9 +244,22 @@ mod tests {
         let script = fs::read_to_string(&tool).unwrap();
         let end = "/c/h/usr/lib/linux-kbuild-1.0/scripts/basic/fixdep.bin \"$@\"\n";
         assert!(script.starts_with("#!/bin/sh\nexec /q/") && script.ends_with(end), "{script}");
-        // A script stays as it is.
-        wrap(Path::new("/q"), folder.path(), Path::new("/c/h"), &tool).unwrap();
-        assert_eq!(fs::read_to_string(&tool).unwrap(), script);
+    }
+
+    #[test]
+    fn the_newest_library_that_is_asked_for_counts() {
+        assert_eq!(needs(b"\x7fELF..GLIBC_2.4\0GLIBC_2.38\0GLIBC_2.17\0"), 38);
+        assert_eq!(needs(b"\x7fELF GLIBC_2."), 0);
+        assert_eq!(needs(b"#!/bin/sh GLIBC_2.99"), 0);
+        let here = needs(&fs::read("/bin/true").unwrap());
+        assert!(0 < here && here <= host_library(), "{here} > {}", host_library());
+    }
+
+    #[test]
+    fn a_compiler_is_asked_for_its_options() {
+        assert!(takes("gcc", "-O2"));
+        assert!(!takes("gcc", "-fno-such-option"));
+        assert!(!takes("no-such-gcc", "-O2"));
     }
 
     #[test]
