@@ -19,7 +19,7 @@ pub struct Guest {
     pub personality: Option<(&'static str, Change)>,
     /// Parameters of the habanalabs module, as on its command line.
     pub module_parameters: &'static str,
-    /// The case may wreck the kernel: nobody else runs in its guest.
+    /// The case may wreck the kernel: only cases like it run in its guest.
     pub own: bool,
     /// The driver runs as it is shipped: no declared workaround is applied in this guest.
     pub as_shipped: bool,
@@ -149,7 +149,7 @@ impl Case {
         self
     }
 
-    /// It runs alone in its guest, because it may wreck the kernel.
+    /// It runs apart from all cases that are not like it, because it may wreck the kernel.
     pub fn own_guest(mut self) -> Self {
         self.guest.own = true;
         self

@@ -114,6 +114,7 @@ impl BootPlan<'_> {
         machine.control = Some(control);
         machine.results = Some(sockets.path("results"));
         machine.shell = self.shell.then(|| sockets.path("shell"));
+        machine.fatal = runner::is_fatal;
         let words = machine.command()?.0;
         let command: Vec<String> =
             words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -140,6 +141,9 @@ pub enum Heard {
     Said(Box<Message>),
     /// A line that is no message.
     Garbled(String),
+    /// The kernel says on the console that it is beyond trust; the runner in the guest has the
+    /// same line in its log, if it can still read it.
+    Fatal(String),
     /// The machine panicked; its end follows.
     Panic,
     /// The machine is gone.
@@ -154,6 +158,7 @@ impl Booted {
         match self.guest.next(patience) {
             None => Heard::Nothing,
             Some(Event::Init { .. }) => Heard::Said(Box::new(Message::Up)),
+            Some(Event::Fatal(line)) => Heard::Fatal(line),
             Some(Event::Panic(_)) => Heard::Panic,
             Some(Event::Ended(ended)) => Heard::Ended(ended),
             Some(Event::Line(line)) => match serde_json::from_str(&line) {

@@ -2,12 +2,11 @@
 //! `exec` and `shell`: the user's own programs against driver and model.
 
 use crate::boot::{BootPlan, Booted, Heard};
-use crate::options::{ExecOptions, MachineOptions, ShellOptions};
+use crate::options::{ExecOptions, GuestOptions};
 use crate::stop::Stop;
 use crate::target::{Host, personality};
 use crate::{exit, terminal};
 use anyhow::{Context as _, Result, bail};
-use control::Asic;
 use record::Event;
 use runner::{Clocks, Message, Settings, Work};
 use std::io::Write;
@@ -25,13 +24,10 @@ const TOOLS: &[&str] = &[
 
 /// `gauntlet exec`.
 pub fn exec(options: ExecOptions) -> Result<u8> {
-    let ExecOptions { add, asic, machine, mut command } = options;
+    let ExecOptions { guest, mut command } = options;
     let folder = std::env::current_dir().context("the working folder")?;
     let mut files = Archive::new();
     files.folder(&folder.to_string_lossy())?;
-    for path in &add {
-        take_along(&mut files, path)?;
-    }
     let Some(program) = command.first_mut() else {
         return Err(exit::usage("no program given"));
     };
@@ -39,22 +35,18 @@ pub fn exec(options: ExecOptions) -> Result<u8> {
     take_along(&mut files, &found)?;
     *program = found.to_string_lossy().into_owned();
     let work = Work::Program { argv: command, folder };
-    one(asic, &machine, work, &files, false)
+    one(&guest, work, files, false)
 }
 
 /// `gauntlet shell`.
-pub fn shell(options: ShellOptions) -> Result<u8> {
-    let ShellOptions { add, asic, machine } = options;
+pub fn shell(guest: GuestOptions) -> Result<u8> {
     let mut files = Archive::new();
-    for path in &add {
-        take_along(&mut files, path)?;
-    }
     for tool in TOOLS.iter().filter_map(|tool| find(tool)) {
         take_along(&mut files, &tool)?;
     }
     let shell = ["bash", "sh"].iter().find_map(|name| find(name));
     let shell = shell.ok_or_else(|| exit::usage("this machine has no sh"))?;
-    one(asic, &machine, Work::Shell(shell), &files, true)
+    one(&guest, Work::Shell(shell), files, true)
 }
 
 /// A program by path, or by name in `$PATH`.
@@ -82,13 +74,11 @@ fn take_along(files: &mut Archive, path: &Path) -> Result<()> {
 }
 
 /// One guest for one purpose; its exit code is ours.
-fn one(
-    asic: Asic,
-    options: &MachineOptions,
-    work: Work,
-    files: &Archive,
-    shell: bool,
-) -> Result<u8> {
+fn one(guest: &GuestOptions, work: Work, mut files: Archive, shell: bool) -> Result<u8> {
+    let GuestOptions { add, asic, machine: options } = guest;
+    for path in add {
+        take_along(&mut files, path)?;
+    }
     let stop = Stop::on_signals()?;
     let host = Host::find(&suites::all())?;
     let kernels = host.kernels(options)?;
@@ -100,7 +90,7 @@ fn one(
         kernel,
         load: kernel.load(false),
         number: 0,
-        personality: &personality(asic, options)?,
+        personality: &personality(*asic, options)?,
         module_parameters: "",
         settings: Settings {
             seed: options.seed.unwrap_or(0),
@@ -108,7 +98,7 @@ fn one(
             workarounds: kernel.load(false).workarounds(),
         },
         work,
-        files: Some(files),
+        files: Some(&files),
         folder: folder.path(),
         trace: options.trace,
         keep: false,
@@ -150,7 +140,7 @@ fn follow(booted: &mut Booted, stop: &Stop) -> Result<u8> {
             Heard::Garbled(line) => {
                 eprintln!("gauntlet: the guest says what makes no sense: {line}")
             }
-            Heard::Panic => {}
+            Heard::Fatal(_) | Heard::Panic => {}
             Heard::Ended(ended) => {
                 if let Some(why) = booted.model.ended() {
                     bail!("{why}");

@@ -77,7 +77,7 @@ pub fn describe(options: &DescribeOptions) -> Result<u8> {
         writeln!(text, "driver      as shipped, without declared workarounds")?;
     }
     if *own {
-        writeln!(text, "guest       of its own")?;
+        writeln!(text, "guest       that of the cases which may wreck it")?;
     }
     for pattern in *kernel_log {
         writeln!(text, "may log     {pattern}")?;

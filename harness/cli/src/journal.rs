@@ -73,7 +73,7 @@ impl Recorder {
             .with_context(|| format!("cannot go on with {}", path.display()))?;
         let before_ms = record.lines.iter().map(|line| line.at_ms).max().unwrap_or(0);
         // The display learns what the run is about, and how far it has come.
-        record.lines.iter().for_each(|line| progress.recall(&line.event));
+        record.lines.iter().for_each(|line| progress.recall(line.guest, &line.event));
         let (started, journal) = (Instant::now(), Mutex::new(journal));
         Ok((record, Recorder { folder, journal, started, before_ms, progress }))
     }

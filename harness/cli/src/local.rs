@@ -12,6 +12,7 @@ use case::Case;
 use record::{BootEnd, Event, RunEnd, Target, end};
 use render::Expectations;
 use runner::{Clocks, KernelLog, Machine, Roots, Session, Settings, Stopped, Taint};
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case], known: Expectati
         .map_err(|why| exit::nothing(why.to_string()))?;
     let stop = Stop::on_signals()?;
     let folder = journal::folder(options.run_dir.as_deref())?;
-    let recorder = Recorder::create(folder, Progress::new(known.clone()))?;
+    let recorder = Recorder::create(folder, Progress::new(known.clone(), options.repeat))?;
     let asic = found.asic;
     let target = Target { asic: asic.name().into(), kernel: LOCAL.into() };
     let aims = [Aim { target, asic, kernel: None }];
@@ -49,6 +50,7 @@ pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case], known: Expectati
     let about = runner::facts(&found, &settings, log.as_mut());
     recorder.guest(0, Event::Booted { boot: 0, facts: about })?;
     let environment = found.environment(None, settings.seed, Vec::new());
+    let bad = RefCell::new(Vec::new());
     let mut session = Session {
         cases: all,
         settings: &settings,
@@ -63,21 +65,28 @@ pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case], known: Expectati
         stop: &|| stop.is_asked(),
         emit: &mut |event| {
             if let Event::CaseEnd(ended) = &event
-                && options.until_fail
                 && ended.outcome.is_bad()
             {
-                stop.ask();
+                bad.borrow_mut().push(ended.case.clone());
+                if options.until_fail {
+                    stop.ask();
+                }
             }
             recorder.guest(0, event).map_err(std::io::Error::other)
         },
     };
-    let stopped = session.run(&names)?;
+    let mut stopped = session.run(&names)?;
+    for _ in 0..options.retry {
+        let again = bad.take();
+        if again.is_empty() || stopped != Stopped::Done {
+            break;
+        }
+        stopped = session.run(&again)?;
+    }
     let (reason, console) = match stopped {
-        Stopped::Done => (end::DONE, vec![]),
-        Stopped::Wrecked(why) => (end::WRECKED, vec![why]),
-        Stopped::Asked if stop.is_signalled() => (end::INTERRUPTED, vec![]),
-        Stopped::Asked => (end::DONE, vec![]),
-        Stopped::Time => (end::TIME, vec![]),
+        // A rule of the run, and nobody, asked.
+        Stopped::Asked if !stop.is_signalled() => (end::DONE, vec![]),
+        stopped => stopped.told(),
     };
     let reason = reason.to_string();
     recorder.host(Event::BootEnd(BootEnd { boot: 0, reason: reason.clone(), console }))?;

@@ -42,7 +42,7 @@ pub enum Command {
     /// Run a program inside the guest, against driver and model.
     Exec(ExecOptions),
     /// Open a shell inside the guest.
-    Shell(ShellOptions),
+    Shell(GuestOptions),
     /// Build the modules of a folder against the headers of a kernel.
     Headers(HeadersOptions),
     /// Write the reports of a run directory again.
@@ -158,7 +158,7 @@ pub struct RunOptions {
     pub run_skipped: bool,
     /// Run a case that failed again, up to so often. All attempts are shown; a pass after a failure
     /// is no pass.
-    #[arg(long, value_name = "TIMES", default_value_t = 0, conflicts_with_all = ["until_fail", "local"])]
+    #[arg(long, value_name = "TIMES", default_value_t = 0, conflicts_with = "until_fail")]
     pub retry: u32,
     /// Run nothing: print the `git bisect run` line that finds the commit which broke these cases.
     #[arg(long, conflicts_with_all = ["local", "list_only"])]
@@ -209,35 +209,29 @@ pub struct PlanOptions {
     pub asic: Vec<Asic>,
 }
 
+/// A guest for a program of the user's.
+#[derive(Args, Debug)]
+pub struct GuestOptions {
+    /// Take this file along, to the same path; a program comes with its libraries.
+    #[arg(long, value_name = "FILE")]
+    pub add: Vec<PathBuf>,
+    /// The chip.
+    #[arg(long, value_name = "CHIP", default_value = "gaudi")]
+    pub asic: Asic,
+    /// Which machine.
+    #[command(flatten)]
+    pub machine: MachineOptions,
+}
+
 /// `gauntlet exec`.
 #[derive(Args, Debug)]
 pub struct ExecOptions {
-    /// Take this file along, to the same path; a program comes with its libraries.
-    #[arg(long, value_name = "FILE")]
-    pub add: Vec<PathBuf>,
-    /// The chip.
-    #[arg(long, value_name = "CHIP", default_value = "gaudi")]
-    pub asic: Asic,
-    /// Which machine.
+    /// The guest.
     #[command(flatten)]
-    pub machine: MachineOptions,
+    pub guest: GuestOptions,
     /// The command line of the program.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
-}
-
-/// `gauntlet shell`.
-#[derive(Args, Debug)]
-pub struct ShellOptions {
-    /// Take this file along, to the same path; a program comes with its libraries.
-    #[arg(long, value_name = "FILE")]
-    pub add: Vec<PathBuf>,
-    /// The chip.
-    #[arg(long, value_name = "CHIP", default_value = "gaudi")]
-    pub asic: Asic,
-    /// Which machine.
-    #[command(flatten)]
-    pub machine: MachineOptions,
 }
 
 /// `gauntlet headers`.

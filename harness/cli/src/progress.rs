@@ -7,7 +7,7 @@ use record::{CaseEnd, Event, Outcome, Target, fact};
 use render::{Expectations, Verdict, judge};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The display.
@@ -15,22 +15,47 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     silent: bool,
     known: Expectations,
+    /// How often every case is to run.
+    repeat: u32,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     targets: Vec<Target>,
-    /// Chip and kernel of a boot.
-    boots: BTreeMap<u32, (String, String)>,
+    boots: BTreeMap<u32, Place>,
     total: usize,
     ended: usize,
-    bad: usize,
+    /// How often each case of a target has ended.
+    times: BTreeMap<(usize, String), u32>,
+}
+
+/// What a boot runs on.
+#[derive(Clone, Default)]
+struct Place {
+    target: usize,
+    asic: String,
+    kernel: String,
+}
+
+impl State {
+    fn place(&self, boot: Option<u32>) -> Place {
+        boot.and_then(|boot| self.boots.get(&boot)).cloned().unwrap_or_default()
+    }
+
+    /// Counts the end of a case; false where it is a further attempt that nobody planned.
+    fn count(&mut self, target: usize, case: &str, repeat: u32) -> bool {
+        let times = self.times.entry((target, case.to_string())).or_default();
+        *times += 1;
+        let planned = *times <= repeat;
+        self.ended += usize::from(planned);
+        planned
+    }
 }
 
 impl Progress {
-    /// A display of a run with these expectations.
-    pub fn new(known: Expectations) -> Self {
+    /// A display of a run with these expectations that runs every case so often.
+    pub fn new(known: Expectations, repeat: u32) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             let style = "{elapsed_precise} [{bar:30}] {pos}/{len} {wide_msg}";
@@ -41,7 +66,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        Progress { bar, silent: false, known, state: Mutex::default() }
+        Progress { bar, silent: false, known, repeat, state: Mutex::default() }
     }
 
     /// No display.
@@ -51,6 +76,7 @@ impl Progress {
             bar: None,
             silent: true,
             known: Expectations::default(),
+            repeat: 1,
             state: Mutex::default(),
         }
     }
@@ -81,45 +107,59 @@ impl Progress {
     }
 
     /// Takes an event of an earlier part of the run into account.
-    pub fn recall(&self, event: &Event) {
+    pub fn recall(&self, boot: Option<u32>, event: &Event) {
         match event {
             Event::RunStart { .. } => self.saw(None, event),
-            Event::CaseEnd(_) => {
-                self.state.lock().unwrap_or_else(PoisonError::into_inner).ended += 1;
+            Event::BootStart { boot, target, .. } => {
+                self.state().boots.insert(*boot, Place { target: *target, ..Place::default() });
             }
-            Event::BootStart { .. }
-            | Event::Booted { .. }
+            Event::CaseEnd(end) => {
+                let mut state = self.state();
+                let target = state.place(boot).target;
+                state.count(target, &end.case, self.repeat);
+            }
+            Event::Booted { .. }
             | Event::CaseStart { .. }
             | Event::BootEnd(_)
             | Event::RunEnd(_) => {}
         }
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Shows an event.
     pub fn saw(&self, boot: Option<u32>, event: &Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         match event {
             Event::RunStart { targets, plan, seed, .. } => {
                 state.targets = targets.clone();
-                state.total = plan.iter().filter(|planned| planned.skip.is_none()).count();
+                let cases = plan.iter().filter(|planned| planned.skip.is_none()).count();
+                state.total = cases * self.repeat as usize;
                 if let Some(bar) = &self.bar {
                     bar.set_length(state.total as u64);
                 }
-                let (total, seed) = (state.total, *seed);
-                self.note(&format!("{total} cases on {} targets, seed {seed}", targets.len()));
+                let times =
+                    if self.repeat > 1 { format!(", {} times", self.repeat) } else { "".into() };
+                self.note(&format!(
+                    "{cases} cases on {} targets{times}, seed {seed}",
+                    targets.len()
+                ));
             }
             Event::BootStart { boot, target, .. } => {
-                if let Some(target) = state.targets.get(*target).cloned() {
-                    self.message(format!("booting {} with a {}", target.kernel, target.asic));
-                    state.boots.insert(*boot, (target.asic, target.kernel));
+                if let Some(named) = state.targets.get(*target).cloned() {
+                    self.message(format!("booting {} with a {}", named.kernel, named.asic));
+                    let (asic, kernel) = (named.asic, named.kernel);
+                    state.boots.insert(*boot, Place { target: *target, asic, kernel });
                 }
             }
             Event::Booted { boot, facts } => {
                 if let (Some(place), Some(release)) =
                     (state.boots.get_mut(boot), facts.get(fact::KERNEL_RELEASE))
                 {
-                    place.1 = release.clone();
-                    self.note(&format!("guest {boot}: {} on {release}", place.0));
+                    place.kernel = release.clone();
+                    self.note(&format!("guest {boot}: {} on {release}", place.asic));
                 }
             }
             Event::CaseStart { case } => self.message(case.clone()),
@@ -140,24 +180,22 @@ impl Progress {
     }
 
     fn case_end(&self, state: &mut State, boot: Option<u32>, end: &CaseEnd) {
-        state.ended += 1;
+        let Place { target, asic, kernel } = state.place(boot);
+        let planned = state.count(target, &end.case, self.repeat);
         if let Some(bar) = &self.bar {
             bar.set_position(state.ended as u64);
         }
-        let place = boot.and_then(|boot| state.boots.get(&boot)).cloned().unwrap_or_default();
-        let verdict = judge(end.outcome, self.known.expect(&place.0, &place.1, &end.case));
-        let bad = end.outcome.is_bad();
-        state.bad += usize::from(bad);
+        let verdict = judge(end.outcome, self.known.expect(&asic, &kernel, &end.case));
         // On a terminal only what somebody may want to look at stays.
-        if self.bar.is_some() && !bad {
+        if self.bar.is_some() && !end.outcome.is_bad() {
             return;
         }
-        let (number, total) = (state.ended, state.total);
-        let asic = &place.0;
+        let number = if planned { format!("{:>4}", state.ended) } else { "more".into() };
+        let total = state.total;
         let time = Duration::from_micros(end.duration_us);
         let word = word(end.outcome, verdict);
         let case = &end.case;
-        let mut line = format!("[{number:>4}/{total}] {asic:<6} {word:<14} {case} ({time:.0?})");
+        let mut line = format!("[{number}/{total}] {asic:<6} {word:<14} {case} ({time:.0?})");
         if !end.message.is_empty() {
             line.push_str(&format!("\n       {}", end.message));
         }

@@ -18,6 +18,7 @@ use record::{Event, Facts, Planned, RunEnd, Target, VERSION, end, fact};
 use render::Expectations;
 use runner::{Clocks, Settings, Work};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,7 +89,7 @@ pub fn run(options: RunOptions) -> Result<u8> {
     for asic in aims.iter().map(|aim| aim.asic) {
         personality(asic, &options.machine)?;
     }
-    let progress = Progress::new(known.clone());
+    let progress = Progress::new(known.clone(), options.repeat);
     let recorder = Recorder::create(journal::folder(options.run_dir.as_deref())?, progress)?;
     let plan = plan(&aims, &cases, &known, &options);
     recorder.host(start(&options, &aims, plan.clone(), host_facts(&host, &options)))?;
@@ -99,16 +100,13 @@ pub fn run(options: RunOptions) -> Result<u8> {
 /// Goes on with a run that was cut.
 pub fn resume(options: &ResumeOptions) -> Result<u8> {
     let all = suites::all();
-    let (record, recorder) =
-        Recorder::resume(options.dir.clone(), Progress::new(report::expectations()?))?;
-    let Some(Event::RunStart { command, plan, facts, targets, .. }) =
+    let stored = stored(&options.dir)?;
+    let progress = Progress::new(report::expectations()?, stored.repeat);
+    let (record, recorder) = Recorder::resume(options.dir.clone(), progress)?;
+    let Some(Event::RunStart { plan, facts, targets, .. }) =
         record.lines.first().map(|line| &line.event)
     else {
         anyhow::bail!("{} has no record of a run", options.dir.display());
-    };
-    let stored = Options::try_parse_from(command).context("the command line of that run")?;
-    let Command::Run(stored) = stored.command else {
-        anyhow::bail!("{} is no run", options.dir.display());
     };
     if stored.local {
         return Err(exit::usage("a run on metal is not resumed: run it again"));
@@ -123,10 +121,28 @@ pub fn resume(options: &ResumeOptions) -> Result<u8> {
     if !aims.iter().map(|aim| &aim.target).eq(targets) {
         anyhow::bail!("the targets of that run are not those of this machine");
     }
-    let cases = select::cases(&all, &stored.selection)?;
+    let mut cases = select::cases(&all, &stored.selection)?;
+    let order: BTreeMap<&str, usize> =
+        plan.iter().enumerate().map(|(at, planned)| (planned.case.as_str(), at)).collect();
+    cases.sort_by_key(|case| order.get(&*case.name));
     let past = Past::of(&record);
     let runner = Run { options: &stored, host: &host, aims: &aims, recorder, stop };
     runner.go(plan, &cases, past)
+}
+
+/// The options of the run of a record.
+fn stored(dir: &Path) -> Result<RunOptions> {
+    let path = dir.join(journal::FILE);
+    let record = record::read_file(&path)
+        .with_context(|| format!("cannot go on with {}", path.display()))?;
+    let Some(Event::RunStart { command, .. }) = record.lines.first().map(|line| &line.event) else {
+        anyhow::bail!("{} has no record of a run", dir.display());
+    };
+    let options = Options::try_parse_from(command).context("the command line of that run")?;
+    let Command::Run(stored) = options.command else {
+        anyhow::bail!("{} is no run", dir.display());
+    };
+    Ok(*stored)
 }
 
 impl Past {

@@ -105,7 +105,8 @@ pub struct Group<'a> {
     pub cases: Vec<&'a Case>,
 }
 
-/// Puts the cases of a chip into guests; the order of the cases stays.
+/// Puts the cases of a chip into guests; the order of the cases stays. Cases that may wreck their
+/// kernel share one of their own: one that does costs a boot, one that does not costs none.
 pub fn groups<'a>(cases: &[&'a Case], asic: Asic) -> Vec<Group<'a>> {
     let mut groups: Vec<(Group<'a>, bool)> = Vec::new();
     for case in cases.iter().filter(|case| case.applies(asic)) {
@@ -116,7 +117,7 @@ pub fn groups<'a>(cases: &[&'a Case], asic: Asic) -> Vec<Group<'a>> {
                 && group.module_parameters == *module_parameters
                 && group.as_shipped == *as_shipped
         };
-        match groups.iter_mut().find(|(group, alone)| !own && !alone && fits(group)) {
+        match groups.iter_mut().find(|(group, fragile)| own == fragile && fits(group)) {
             Some((group, _)) => group.cases.push(case),
             None => groups.push((
                 Group {
@@ -202,9 +203,9 @@ mod tests {
         };
         let gaudi2 = of(Asic::Gaudi2);
         assert_eq!(gaudi2[0], ["info/a", "open/d"]);
-        assert_eq!(gaudi2[1], ["open/b"]);
+        assert_eq!(gaudi2[1], ["open/b", "open/e"]);
         assert_eq!(gaudi2[2], ["open/c", "open/f"]);
-        assert_eq!(gaudi2[3], ["open/e"]);
+        assert_eq!(gaudi2.len(), 3);
         assert_eq!(of(Asic::Gaudi)[2], ["open/c"]);
     }
 

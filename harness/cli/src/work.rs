@@ -16,6 +16,9 @@ use vm::Cause;
 const TO_PROBE: Duration = Duration::from_secs(120);
 /// Time that the runner itself needs around a case: kill ladder, settling of the device.
 const AROUND: Duration = Duration::from_secs(75);
+/// Time that a runner has to hand over its last case once the kernel is beyond trust. Kernels that
+/// cannot even do that are ended by the host.
+const AFTER_FAULT: Duration = Duration::from_secs(15);
 /// The longest wait between two looks at the model and at who wants to stop.
 const GLANCE: Duration = Duration::from_millis(250);
 /// Time that QEMU has to go away after the guest said that it is done.
@@ -80,7 +83,11 @@ impl Watch<'_> {
         let mut deadline = Instant::now() + clocks.scaled(TO_PROBE) * 2;
         let mut said_end: Option<Verdict> = None;
         let mut asked: Option<&'static str> = None;
+        let mut fault: Option<(String, Instant)> = None;
         loop {
+            if let Some((_, end)) = &fault {
+                deadline = deadline.min(*end);
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             match booted.next(left.min(GLANCE)) {
                 Heard::Said(message) => match *message {
@@ -103,10 +110,14 @@ impl Watch<'_> {
                 Heard::Garbled(line) => {
                     self.recorder.note(&format!("guest {boot} says what makes no sense: {line}"));
                 }
+                Heard::Fatal(line) => {
+                    fault = Some((line, Instant::now() + clocks.scaled(AFTER_FAULT)));
+                }
                 Heard::Panic => {}
                 Heard::Ended(ended) => {
                     let model = booted.model.ended();
-                    return Ok(conclude(ended, model, said_end, asked, went));
+                    let fault = fault.map(|(line, _)| line);
+                    return Ok(conclude(ended, model, said_end, asked, fault, went));
                 }
                 Heard::Nothing => {}
             }
@@ -191,6 +202,7 @@ fn conclude(
     model: Option<String>,
     said: Option<Verdict>,
     asked: Option<&'static str>,
+    fault: Option<String>,
     went: &mut Went,
 ) -> Verdict {
     if let Some(said) = said {
@@ -209,6 +221,10 @@ fn conclude(
         (_, None, Cause::KvmFailed(why)) => {
             went.kvm = Some(why);
             end::QEMU_DIED
+        }
+        (Some(end::HANG), None, Cause::Killed) if fault.is_some() => {
+            console.extend(fault);
+            end::PANIC
         }
         (Some(reason), None, Cause::Killed) => reason,
         (_, None, Cause::QemuFailed(_) | Cause::Killed | Cause::Harness(_)) => {

@@ -5,6 +5,7 @@
 //! what it prints is kept within bounds. Its end is seen on a pidfd, so a case that closes its
 //! output or leaves children with it is no different from any other.
 
+use crate::kmsg::KernelLog;
 use crate::output::Output;
 use crate::{family, stacks};
 use case::Environment;
@@ -40,6 +41,8 @@ pub struct Limits {
     pub budget: Duration,
     /// Without any output.
     pub silence: Duration,
+    /// After a fault of the kernel, for the process to end by itself and for each step after that.
+    pub fault: Duration,
     /// End of the whole run.
     pub run: Option<Instant>,
 }
@@ -51,6 +54,8 @@ pub enum Cut {
     Budget,
     /// Nothing was printed for too long.
     Silence,
+    /// The kernel said that it cannot be trusted any more, and the process did not end.
+    Fault,
     /// That of the run.
     Run,
     /// Somebody asked to stop.
@@ -92,23 +97,27 @@ pub fn run(
     name: &str,
     at: &Environment,
     limits: Limits,
+    mut log: Option<&mut KernelLog>,
     stop: &dyn Fn() -> bool,
 ) -> std::io::Result<Ended> {
     let started = Instant::now();
     let mut watched = Watched::start(program, name, at)?;
-    let cut = watched.watch(started, limits, stop)?;
+    let cut = watched.watch(started, limits, log.as_deref_mut(), stop)?;
+    // Who holds a lock of a kernel that faulted will never get away: nobody waits long for it.
+    let faulted = log.is_some_and(KernelLog::look);
+    let patience = if faulted { limits.fault } else { KILL_GRACE };
     let mut stacks = None;
     if cut.is_some() {
         stacks = Some(stacks::dump(watched.child.id() as i32));
         if cut != Some(Cut::Asked) {
             stacks::ask_kernel();
         }
-        watched.kill()?;
+        watched.kill(patience)?;
     }
     let status = status(&mut watched.child)?;
     let duration = started.elapsed();
     watched.drain();
-    let orphans = family::end_all(watched.child.id() as i32, KILL_GRACE);
+    let orphans = family::end_all(watched.child.id() as i32, patience);
     watched.drain();
     let status = if orphans.is_err() { None } else { status };
     Ok(Ended {
@@ -168,10 +177,16 @@ impl Watched {
         &mut self,
         started: Instant,
         limits: Limits,
+        mut log: Option<&mut KernelLog>,
         stop: &dyn Fn() -> bool,
     ) -> std::io::Result<Option<Cut>> {
+        let mut faulted = None;
         loop {
+            if faulted.is_none() && log.as_mut().is_some_and(|log| log.look()) {
+                faulted = Some(Instant::now());
+            }
             let clocks = [
+                (faulted.map(|at| at + limits.fault), Cut::Fault),
                 (Some(started + limits.budget), Cut::Budget),
                 (Some(self.heard + limits.silence), Cut::Silence),
                 (limits.run, Cut::Run),
@@ -187,18 +202,20 @@ impl Watched {
                 Some((at, _)) => at - now,
                 None => GLANCE,
             };
-            if self.wait(left.min(GLANCE))? {
+            if self.wait(left.min(GLANCE), log.as_deref().filter(|_| faulted.is_none()))? {
                 return Ok(None);
             }
         }
     }
 
     /// Waits for something to happen; true when the process is gone.
-    fn wait(&mut self, patience: Duration) -> std::io::Result<bool> {
+    fn wait(&mut self, patience: Duration, log: Option<&KernelLog>) -> std::io::Result<bool> {
         let pipes = [&self.report, &self.output];
         let mut fds = vec![PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
         let open = pipes.iter().filter_map(|pipe| pipe.as_ref());
         fds.extend(open.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        let logged = log.and_then(KernelLog::readable);
+        fds.extend(logged.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         // Rounded up: a last millisecond is waited for, not spun through.
         let milliseconds = patience.as_micros().div_ceil(1000).min(60_000) as u16;
         match poll(&mut fds, PollTimeout::from(milliseconds)) {
@@ -229,14 +246,14 @@ impl Watched {
     }
 
     /// The kill ladder: asks for a backtrace, then insists.
-    fn kill(&mut self) -> std::io::Result<()> {
+    fn kill(&mut self, patience: Duration) -> std::io::Result<()> {
         let group = Pid::from_raw(self.child.id() as i32);
-        for (signal, grace) in [(Signal::SIGQUIT, QUIT_GRACE), (Signal::SIGKILL, KILL_GRACE)] {
+        for (signal, grace) in [(Signal::SIGQUIT, QUIT_GRACE), (Signal::SIGKILL, patience)] {
             // A group that is gone needs no signal.
             let _ = killpg(group, signal);
             let deadline = Instant::now() + grace;
             while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-                if self.wait(left.min(GLANCE))? {
+                if self.wait(left.min(GLANCE), None)? {
                     return Ok(());
                 }
             }

@@ -63,14 +63,21 @@ pub struct Fault {
     pub declared: bool,
 }
 
+/// What a line of the log says, if it is a headline.
+fn headline(text: &str) -> Option<&'static Headline> {
+    HEADLINES.iter().find(|line| text.starts_with(line.start))
+}
+
+/// Does the kernel say with this line that it cannot be trusted any more?
+pub fn is_fatal(text: &str) -> bool {
+    headline(text).is_some_and(|line| line.fatal)
+}
+
 /// The faults of a log; `declared` are the patterns of the case.
 pub fn faults(entries: &[Entry], declared: &[impl AsRef<str>]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for entry in entries {
-        let Some(headline) = HEADLINES.iter().find(|line| entry.text.starts_with(line.start))
-        else {
-            continue;
-        };
+        let Some(headline) = headline(&entry.text) else { continue };
         faults.push(Fault {
             headline: entry.text.clone(),
             fatal: headline.fatal,
@@ -82,10 +89,9 @@ pub fn faults(entries: &[Entry], declared: &[impl AsRef<str>]) -> Vec<Fault> {
 
 /// Lines of level warning or worse that are neither faults nor declared.
 pub fn complaints<'a>(entries: &'a [Entry], declared: &[impl AsRef<str>]) -> Vec<&'a Entry> {
-    let is_headline = |text: &str| HEADLINES.iter().any(|line| text.starts_with(line.start));
     entries
         .iter()
-        .filter(|entry| entry.level <= 4 && !is_headline(&entry.text))
+        .filter(|entry| entry.level <= 4 && headline(&entry.text).is_none())
         .filter(|entry| !covered(&entry.text, declared))
         .collect()
 }

@@ -92,6 +92,8 @@ fn body(ended: &Ended, details: &mut BTreeMap<String, String>) -> Option<Seen> {
             return Some((Outcome::Timeout, "the time of the whole run was over".into()));
         }
         Some(Cut::Asked) => return Some((Outcome::NotRun, "interrupted".into())),
+        // The kernel's own words say why.
+        Some(Cut::Fault) => return None,
         None => {}
     }
     if let Some(signal) = signal(status) {

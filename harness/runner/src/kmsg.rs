@@ -5,10 +5,14 @@
 //! is priority, sequence number, microseconds and flags
 //! (`Documentation/ABI/testing/dev-kmsg`). Sequence numbers order the records and show losses.
 
+use crate::fault::is_fatal;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Records of one case that are kept: the first and the last so many.
 pub const KEPT: usize = 400;
@@ -48,8 +52,13 @@ pub struct KernelLog {
     reader: File,
     /// Its own opening: in a plain file, writing would move the reading position.
     writer: Option<File>,
+    /// Waiting for records works; a plain file is always readable.
+    waits: bool,
     partial: String,
     next: Option<u64>,
+    pending: News,
+    /// One of the pending records ends the guest.
+    fatal: bool,
 }
 
 /// What came since the last look.
@@ -67,7 +76,15 @@ impl KernelLog {
         let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
         let reader = File::options().read(true).custom_flags(flags).open(path)?;
         let writer = File::options().append(true).custom_flags(flags).open(path).ok();
-        Ok(KernelLog { reader, writer, partial: String::new(), next: None })
+        Ok(KernelLog {
+            waits: reader.metadata()?.file_type().is_char_device(),
+            reader,
+            writer,
+            partial: String::new(),
+            next: None,
+            pending: News::default(),
+            fatal: false,
+        })
     }
 
     /// Writes a marker; a log that takes none is left alone.
@@ -78,16 +95,53 @@ impl KernelLog {
         }
     }
 
+    /// Becomes readable when something is logged; none where that cannot be waited for.
+    pub fn readable(&self) -> Option<BorrowedFd<'_>> {
+        self.waits.then(|| self.reader.as_fd())
+    }
+
+    /// Reads on. Has anything come since the last [`news`](Self::news) that ends the guest?
+    pub fn look(&mut self) -> bool {
+        self.read();
+        self.fatal
+    }
+
+    /// Records since the last [`news`](Self::news) that have been read.
+    pub fn pending(&self) -> &[Entry] {
+        &self.pending.entries
+    }
+
+    /// Waits until nothing has been logged for `silence`, but no longer than `most`.
+    pub fn calm(&mut self, silence: Duration, most: Duration) {
+        let end = Instant::now() + most;
+        loop {
+            let before = self.pending().len();
+            let patience = silence.min(end.saturating_duration_since(Instant::now()));
+            let mut fds = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
+            // An interrupted wait only means another look.
+            let _ = poll(&mut fds, PollTimeout::try_from(patience).unwrap_or(PollTimeout::ZERO));
+            self.read();
+            if self.pending().len() == before || end <= Instant::now() {
+                return;
+            }
+        }
+    }
+
     /// Everything up to now.
     pub fn news(&mut self) -> News {
-        let mut news = News::default();
+        self.read();
+        self.fatal = false;
+        std::mem::take(&mut self.pending)
+    }
+
+    fn read(&mut self) {
         let mut buffer = [0u8; 8192];
         loop {
             match self.reader.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(length) => {
                     self.partial.push_str(&String::from_utf8_lossy(&buffer[..length]));
-                    self.take_lines(&mut news);
+                    self.take_lines();
                 }
                 // The record at the reading position is gone; the next read goes on after it.
                 Err(why) if why.raw_os_error() == Some(libc::EPIPE) => {}
@@ -95,19 +149,20 @@ impl KernelLog {
                 Err(_) => break,
             }
         }
-        news
     }
 
-    fn take_lines(&mut self, news: &mut News) {
+    fn take_lines(&mut self) {
         while let Some(end) = self.partial.find('\n') {
             let line: String = self.partial.drain(..=end).collect();
             if line.starts_with(' ') {
                 continue;
             }
             if let Some(entry) = Entry::parse(&line) {
-                news.lost += self.next.map_or(0, |next| entry.sequence.saturating_sub(next));
+                let lost = self.next.map_or(0, |next| entry.sequence.saturating_sub(next));
+                self.pending.lost += lost;
                 self.next = Some(entry.sequence + 1);
-                news.entries.push(entry);
+                self.fatal |= is_fatal(&entry.text);
+                self.pending.entries.push(entry);
             }
         }
     }

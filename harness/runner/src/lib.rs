@@ -21,13 +21,14 @@ mod locate;
 mod output;
 mod plan;
 mod session;
+mod settle;
 mod stacks;
 mod taint;
 mod wait;
 
 pub use entry::run_case;
 pub use facts::facts;
-pub use fault::{Fault, HEADLINES, faults};
+pub use fault::{Fault, HEADLINES, faults, is_fatal};
 pub use kmsg::{Entry, KernelLog};
 pub use locate::{Found, Missing, Roots, find};
 pub use plan::{Bytes, Clocks, Message, Module, Plan, Settings, Work};

@@ -9,18 +9,22 @@ use crate::fault::{complaints, faults};
 use crate::judge::{Around, Declared, Judgement, judge, line};
 use crate::kmsg::{KernelLog, News, lines};
 use crate::locate::Found;
+use crate::settle::{self, Patience};
 use crate::taint::{Taint, Weight};
 use crate::wait::until;
 use crate::{Settings, family};
 use case::{Case, Environment, ModelPort};
 use control::{Answer, Request};
 use nix::errno::Errno;
-use record::{CaseEnd, Event, Outcome};
+use record::{CaseEnd, Event, Outcome, end};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Time that a device has to be operational again after a case.
-const SETTLE: Duration = Duration::from_secs(30);
+/// Time for each step of getting rid of a case whose kernel faulted.
+const FAULT: Duration = Duration::from_secs(1);
+/// Lets the `_ONCE` warnings warn again (`kernel/panic.c: register_warn_debugfs`), so that a case
+/// is told of its own and not only the first one that runs into it.
+const WARN_AGAIN: &str = "/sys/kernel/debug/clear_warn_once";
 /// Time that the driver has to drop the references of a closed file.
 const RELEASE: Duration = Duration::from_secs(5);
 
@@ -51,6 +55,18 @@ pub enum Stopped {
     Asked,
     /// The clock of the run ran out.
     Time,
+}
+
+impl Stopped {
+    /// As the record tells it: one of [`record::end`], and why.
+    pub fn told(self) -> (&'static str, Vec<String>) {
+        match self {
+            Stopped::Done => (end::DONE, vec![]),
+            Stopped::Wrecked(why) => (end::WRECKED, vec![why]),
+            Stopped::Asked => (end::INTERRUPTED, vec![]),
+            Stopped::Time => (end::TIME, vec![]),
+        }
+    }
 }
 
 /// A run of cases.
@@ -150,17 +166,18 @@ impl Session<'_> {
         let limits = Limits {
             budget: clocks.scaled(case.budget),
             silence: clocks.scaled(clocks.silence.max(case.budget)),
+            fault: clocks.scaled(FAULT),
             run: end,
         };
         let ended = match &before.port {
             None => {
-                let Machine { program, environment, .. } = &self.machine;
-                child::run(program, &case.name, environment, limits, self.stop)?
+                let Machine { program, environment, log, .. } = &mut self.machine;
+                child::run(program, &case.name, environment, limits, log.as_mut(), self.stop)?
             }
             Some(why) => {
                 let message = format!("the control port failed: {why}");
-                let end = unrun(&case.name, Outcome::Broken, message.clone());
-                (self.emit)(Event::CaseEnd(end))?;
+                let unrun = unrun(&case.name, Outcome::Broken, message.clone());
+                (self.emit)(Event::CaseEnd(unrun))?;
                 return Ok(Some(Stopped::Wrecked(message)));
             }
         };
@@ -177,6 +194,10 @@ impl Session<'_> {
         if let Some(log) = &mut self.machine.log {
             log.mark(&format!("begin {}", case.name));
         }
+        if self.machine.found.is_some() {
+            // Where it is not there or not allowed, a warning is seen by the first case only.
+            let _ = std::fs::write(WARN_AGAIN, "1");
+        }
         let begin = Request::Begin { case: case.name.to_string() };
         let port = self.machine.port.as_mut().and_then(|port| port.order(begin).err());
         Before {
@@ -189,7 +210,12 @@ impl Session<'_> {
 
     /// What changed while the case ran.
     fn after(&mut self, case: &Case, before: &Before) -> (Around, News) {
-        let mut around = Around { lost: self.settle(), ..Around::default() };
+        let (mut around, patience) = (Around::default(), self.patience());
+        let faulted = settle::faulted(self.machine.log.as_mut(), patience);
+        if let (false, Some(found)) = (faulted, &self.machine.found) {
+            around.lost = settle::settle(found, self.machine.log.as_mut(), patience);
+        }
+        let faulted = self.machine.log.as_mut().is_some_and(KernelLog::look);
         if let Some(port) = &mut self.machine.port {
             match port.ask(Request::End) {
                 Ok(Answer::Findings(findings)) => around.findings = findings,
@@ -197,7 +223,7 @@ impl Session<'_> {
                 Err(why) => around.port = Some(format!("{why:?}")),
             }
         }
-        if before.references < references() {
+        if !faulted && before.references < references() {
             let settled = || references() <= before.references;
             until(self.settings.clocks.scaled(RELEASE), settled);
             around.references = references() - before.references;
@@ -214,17 +240,12 @@ impl Session<'_> {
         (around, news)
     }
 
-    /// Waits for the device to be operational; says why it is not.
-    fn settle(&self) -> Option<String> {
-        let found = self.machine.found.as_ref()?;
-        let operational = || found.status().as_deref() == Some("Operational");
-        if until(self.settings.clocks.scaled(SETTLE), operational) {
-            return None;
-        }
-        Some(match found.status() {
-            Some(status) => format!("its status is {status:?}"),
-            None => "its status cannot be read".into(),
-        })
+    /// How long a device is waited for.
+    fn patience(&self) -> Patience {
+        let clocks = self.settings.clocks;
+        let longest = clocks.scaled(settle::LONGEST);
+        let still = if self.machine.port.is_some() { settle::STILL } else { longest };
+        Patience { longest, still, scale: clocks.scale }
     }
 
     fn news(&mut self) -> News {
@@ -252,7 +273,7 @@ impl Session<'_> {
         match ended.cut {
             Some(Cut::Asked) => Some(Stopped::Asked),
             Some(Cut::Run) => Some(Stopped::Time),
-            Some(Cut::Budget | Cut::Silence) | None => None,
+            Some(Cut::Budget | Cut::Silence | Cut::Fault) | None => None,
         }
     }
 }

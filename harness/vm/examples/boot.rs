@@ -64,7 +64,7 @@ fn run() -> vm::Result<()> {
         match event {
             Event::Init { after } => println!("init after {:.2} s", after.as_secs_f64()),
             Event::Line(line) => println!("line: {line}"),
-            Event::Panic(line) => println!("panic: {line}"),
+            Event::Fatal(line) | Event::Panic(line) => println!("panic: {line}"),
             Event::Ended(ended) => {
                 println!("{ended}");
                 ended.stderr.iter().for_each(|line| println!("qemu: {line}"));

@@ -34,7 +34,7 @@
 //!     match event {
 //!         Event::Init { after } => println!("init after {after:?}"),
 //!         Event::Line(line) => println!("{line}"),
-//!         Event::Panic(line) => println!("{line}"),
+//!         Event::Fatal(line) | Event::Panic(line) => println!("{line}"),
 //!         Event::Ended(ended) => println!("{ended}"), // always the last one
 //!     }
 //! }

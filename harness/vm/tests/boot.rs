@@ -67,7 +67,7 @@ fn a_packaged_kernel_reaches_init_and_a_truncated_one_is_refused() {
         match guest.next(DEADLINE).expect("an event") {
             Event::Init { .. } => {}
             Event::Line(line) => lines.push(line),
-            Event::Panic(line) => panic!("{line}"),
+            Event::Fatal(line) | Event::Panic(line) => panic!("{line}"),
             Event::Ended(ended) => break ended,
         }
     };

@@ -37,6 +37,18 @@ fn a_panic_is_reported_with_the_console() {
 }
 
 #[test]
+fn the_first_line_beyond_help_is_reported_and_the_guest_goes_on() {
+    let script = "echo up; echo '[    5.71] BUG: one'; echo '[    5.72] BUG: two'; echo behind";
+    let mut machine = machine(script);
+    machine.fatal = |line| line.starts_with("BUG: ");
+    let guest = Guest::start(&machine, Path::new("/dev/null"), LONG).unwrap();
+    let Some(Event::Fatal(line)) = guest.next(LONG) else { panic!("no such event") };
+    assert_eq!(line, "BUG: one");
+    let Some(Event::Ended(ended)) = guest.next(LONG) else { panic!("a second one") };
+    assert_eq!(ended.console.last().map(String::as_str), Some("behind"));
+}
+
+#[test]
 fn qemus_own_error_is_reported() {
     let ended = ended("echo 'qemu: no such device' >&2; exit 1", LONG);
     assert_eq!(ended.to_string(), "QEMU failed: qemu: no such device");

@@ -117,6 +117,46 @@ impl Verdict {
     }
 }
 
+/// What a format with fewer words makes of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// The driver is worse than it was.
+    Failed,
+    /// It is better than the expectations say.
+    Fixed,
+    /// The test is to blame.
+    NotCarriedOut,
+    /// It fails as listed.
+    Known,
+    /// It does not apply.
+    Skipped,
+    /// Nothing is wrong.
+    Passed,
+}
+
+impl Gate {
+    /// The rule.
+    pub const fn of(verdict: Verdict, outcome: Outcome) -> Self {
+        match verdict {
+            Verdict::Regression | Verdict::Gone => Gate::Failed,
+            Verdict::Fixed => Gate::Fixed,
+            Verdict::Broken | Verdict::NotRun => Gate::NotCarriedOut,
+            Verdict::KnownIssue | Verdict::Flake => Gate::Known,
+            Verdict::New | Verdict::Expected => match outcome {
+                Outcome::Skip => Gate::Skipped,
+                Outcome::Pass
+                | Outcome::Fail
+                | Outcome::KernelFault
+                | Outcome::DeviceFinding
+                | Outcome::Crash
+                | Outcome::Timeout
+                | Outcome::Broken
+                | Outcome::NotRun => Gate::Passed,
+            },
+        }
+    }
+}
+
 /// The verdict on a case that was planned. ([`Verdict::Gone`] is for those that were not.)
 pub fn judge(outcome: Outcome, expectation: Expectation) -> Verdict {
     use Expectation as E;

@@ -125,18 +125,8 @@ fn planned(cases: &[Case], plan: &Plan, results: &mut Results) -> Result<()> {
     }
 }
 
-/// How a boot ends: one of the names of the record, and why.
-fn reason(stopped: Stopped) -> (&'static str, Vec<String>) {
-    match stopped {
-        Stopped::Done => (names::DONE, vec![]),
-        Stopped::Wrecked(why) => (names::WRECKED, vec![why]),
-        Stopped::Asked => (names::INTERRUPTED, vec![]),
-        Stopped::Time => (names::TIME, vec![]),
-    }
-}
-
 fn end(results: &mut Results, boot: u32, stopped: Stopped) -> Result<()> {
-    let (reason, console) = reason(stopped);
+    let (reason, console) = stopped.told();
     let reason = reason.to_string();
     Ok(results.event(Event::BootEnd(BootEnd { boot, reason, console }))?)
 }

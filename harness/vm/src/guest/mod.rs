@@ -32,6 +32,8 @@ pub enum Event {
     },
     /// A line from the results port, the first one included.
     Line(String),
+    /// A line for which [`Machine::fatal`] holds; the first one only.
+    Fatal(String),
     /// The kernel panicked; QEMU is about to exit.
     Panic(String),
     /// QEMU is gone.
@@ -116,7 +118,8 @@ impl Guest {
         let (events, receiver) = channel();
         let (started, start) = channel();
         let console = console::Console::new(file, console);
-        let plan = watch::Plan { console, listener, wake: wake_read.into(), deadline };
+        let fatal = machine.fatal;
+        let plan = watch::Plan { console, listener, wake: wake_read.into(), deadline, fatal };
         let thread = std::thread::Builder::new()
             .name("guest".into())
             .spawn(move || match process::Process::start(&command) {
@@ -150,7 +153,7 @@ impl Guest {
         for event in &self.events {
             match event {
                 Event::Ended(ended) => return ended,
-                Event::Init { .. } | Event::Line(_) | Event::Panic(_) => {}
+                Event::Init { .. } | Event::Line(_) | Event::Fatal(_) | Event::Panic(_) => {}
             }
         }
         Ended {

@@ -38,6 +38,8 @@ pub struct Plan {
     pub wake: OwnedFd,
     /// For init.
     pub deadline: Duration,
+    /// As [`crate::Machine::fatal`].
+    pub fatal: fn(&str) -> bool,
 }
 
 /// Everything the loop waits for. A closed source is `None`.
@@ -67,12 +69,14 @@ struct State<'a> {
     stderr_lines: Lines,
     stderr: Tail,
     result_lines: Lines,
+    /// None once it held.
+    fatal: Option<fn(&str) -> bool>,
     events: &'a Sender<Event>,
 }
 
 /// Follows the process to its end; the last event is `Ended`.
 pub fn run(mut process: Process, plan: Plan, events: &Sender<Event>) {
-    let Plan { console, listener, wake, deadline } = plan;
+    let Plan { console, listener, wake, deadline, fatal } = plan;
     let (stdout, stderr) = process.outputs();
     let mut sources =
         Sources { console: stdout, stderr, listener, results: None, wake: Some(wake) };
@@ -86,6 +90,7 @@ pub fn run(mut process: Process, plan: Plan, events: &Sender<Event>) {
         stderr_lines: Lines::default(),
         stderr: Tail::default(),
         result_lines: Lines::default(),
+        fatal: Some(fatal),
         events,
     };
     // All of its ends closed: the process has ended, and everything it sent has been read.
@@ -177,6 +182,16 @@ fn read(from: &mut impl Read) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// A line of the kernel without the time before it: `[    5.713619] `.
+fn without_time(line: &str) -> &str {
+    let time =
+        |text: &str| text.bytes().all(|byte| byte == b' ' || byte == b'.' || byte.is_ascii_digit());
+    match line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((inside, text)) if time(inside) => text,
+        Some(_) | None => line,
+    }
+}
+
 impl State<'_> {
     fn read(&mut self, source: Source, sources: &mut Sources) -> Result<()> {
         match source {
@@ -207,14 +222,22 @@ impl State<'_> {
     }
 
     fn console_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut panic = None;
+        let (mut panic, mut fault, fatal) = (None, None, self.fatal);
         let result = self.console.push(bytes, |line| {
+            let line = without_time(line);
+            if fault.is_none() && fatal.is_some_and(|fatal| fatal(line)) {
+                fault = Some(line.to_owned());
+            }
             if panic.is_none()
                 && let Some(at) = line.find(PANIC_WORDS)
             {
                 panic = Some(line[at..].to_owned());
             }
         });
+        if let Some(line) = fault {
+            self.fatal = None;
+            self.send(Event::Fatal(line));
+        }
         if let Some(line) = panic
             && self.cause.is_none()
         {
@@ -280,5 +303,23 @@ impl State<'_> {
         });
         let console = console.finish();
         let _ = events.send(Event::Ended(Ended { cause, after, booted, console, stderr }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_time;
+
+    #[test]
+    fn the_time_of_a_line_is_no_part_of_it() {
+        for (line, text) in [
+            ("[    5.713619] BUG: here", "BUG: here"),
+            ("BUG: here", "BUG: here"),
+            ("[drm] Initialized", "[drm] Initialized"),
+            ("[    5.7] [drm] up", "[drm] up"),
+            ("[    5.7]", "[    5.7]"),
+        ] {
+            assert_eq!(without_time(line), text);
+        }
     }
 }

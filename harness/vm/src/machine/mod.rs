@@ -92,6 +92,8 @@ pub struct Machine {
     pub control: Option<PathBuf>,
     /// ttyS3: a socket on which the caller listens.
     pub shell: Option<PathBuf>,
+    /// Says of a line of the console, without its time, that the guest is beyond help.
+    pub fatal: fn(&str) -> bool,
     /// Further kernel parameters.
     pub parameters: Vec<String>,
     /// Further words of QEMU's command line.
@@ -113,6 +115,7 @@ impl Machine {
             results: None,
             control: None,
             shell: None,
+            fatal: |_| false,
             parameters: Vec::new(),
             options: Vec::new(),
         }

@@ -68,6 +68,14 @@ impl Entry {
         Some((Version::find(first)?, Version::find(last)?))
     }
 
+    /// The same in words; empty where nobody says it.
+    pub fn seen_words(&self) -> &str {
+        match self.note("seen").split_once("..") {
+            Some((first, last)) if first == last => first,
+            Some(_) | None => self.note("seen"),
+        }
+    }
+
     /// Was it seen with this kernel, or with older and newer ones?
     fn covers(&self, kernel: Option<&Version>) -> bool {
         match (self.seen(), kernel) {

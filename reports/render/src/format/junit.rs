@@ -5,6 +5,7 @@
 //! failed are skipped with their reason; attempts that ended differently are marked as flaky.
 
 use super::clock;
+use crate::verdict::Gate;
 use crate::{Attempt, CaseRun, Run, TargetRun, Verdict};
 use quick_junit::{
     NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite,
@@ -55,24 +56,12 @@ fn test_case(run: &Run, case: &CaseRun) -> TestCase {
 }
 
 fn status(case: &CaseRun) -> TestCaseStatus {
-    let mut status = match case.verdict {
-        Verdict::Regression | Verdict::Fixed | Verdict::Gone => {
-            TestCaseStatus::non_success(NonSuccessKind::Failure)
-        }
-        Verdict::Broken | Verdict::NotRun => TestCaseStatus::non_success(NonSuccessKind::Error),
-        Verdict::KnownIssue | Verdict::Flake if !passed_once(case) => TestCaseStatus::skipped(),
-        Verdict::KnownIssue | Verdict::Flake => TestCaseStatus::success(),
-        Verdict::New | Verdict::Expected => match case.outcome() {
-            Outcome::Skip => TestCaseStatus::skipped(),
-            Outcome::Pass
-            | Outcome::Fail
-            | Outcome::KernelFault
-            | Outcome::DeviceFinding
-            | Outcome::Crash
-            | Outcome::Timeout
-            | Outcome::Broken
-            | Outcome::NotRun => TestCaseStatus::success(),
-        },
+    let mut status = match Gate::of(case.verdict, case.outcome()) {
+        Gate::Failed | Gate::Fixed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Gate::NotCarriedOut => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Gate::Known if !passed_once(case) => TestCaseStatus::skipped(),
+        Gate::Skipped => TestCaseStatus::skipped(),
+        Gate::Known | Gate::Passed => TestCaseStatus::success(),
     };
     let word = match case.verdict {
         Verdict::Expected => case.outcome().name(),

@@ -4,8 +4,8 @@
 //! `/` of a name becomes `.`, because LAVA builds addresses of the names. A failure that is known
 //! is a skip: it neither proves the rule nor breaks the gate.
 
-use crate::{CaseRun, Run, Verdict};
-use record::Outcome;
+use crate::verdict::Gate;
+use crate::{CaseRun, Run};
 use std::fmt::Write;
 
 pub(super) fn render(run: &Run) -> String {
@@ -34,20 +34,10 @@ fn write(run: &Run, out: &mut String) -> std::fmt::Result {
 }
 
 fn result(case: &CaseRun) -> &'static str {
-    match case.verdict {
-        Verdict::Regression | Verdict::Gone | Verdict::Fixed => "fail",
-        Verdict::Broken | Verdict::NotRun => "unknown",
-        Verdict::KnownIssue | Verdict::Flake => "skip",
-        Verdict::New | Verdict::Expected => match case.outcome() {
-            Outcome::Skip => "skip",
-            Outcome::Pass
-            | Outcome::Fail
-            | Outcome::KernelFault
-            | Outcome::DeviceFinding
-            | Outcome::Crash
-            | Outcome::Timeout
-            | Outcome::Broken
-            | Outcome::NotRun => "pass",
-        },
+    match Gate::of(case.verdict, case.outcome()) {
+        Gate::Failed | Gate::Fixed => "fail",
+        Gate::NotCarriedOut => "unknown",
+        Gate::Known | Gate::Skipped => "skip",
+        Gate::Passed => "pass",
     }
 }

@@ -141,9 +141,9 @@ fn kernel_lines(out: &mut String, log: &[String]) -> std::fmt::Result {
 
 fn details(case: &CaseRun, out: &mut String) -> std::fmt::Result {
     writeln!(out, "  {}: {}", case.outcome().name(), case.message())?;
-    if case.is_unstable() {
-        let ends: Vec<&str> = case.attempts.iter().map(|attempt| attempt.outcome.name()).collect();
-        writeln!(out, "  unstable, attempts ended: {}", ends.join(", "))?;
+    if let Some(told) = case.attempts_told() {
+        let unstable = if case.is_unstable() { "unstable, " } else { "" };
+        writeln!(out, "  {unstable}attempts ended: {told}")?;
     }
     if let Some(entry) = &case.entry {
         writeln!(out, "  {}:{}: {}", entry.file, entry.line, entry.summary())?;

@@ -62,7 +62,8 @@ fn target_run(
     for planned in taken.plan.iter().filter(|planned| planned.target == index) {
         let repeat = repeat(&taken.facts, &target, &planned.case);
         let mut case = case_run(&planned.case, planned.rows.clone(), &absent, repeat);
-        case.attempts.extend(planned.skip.as_deref().map(skipped));
+        let skip = planned.skip.as_deref();
+        case.attempts.extend(skip.map(|why| Attempt::of_host(None, 0, Outcome::Skip, why)));
         cases.insert(planned.case.clone(), case);
     }
     let ran: Vec<_> = taken.attempts.keys().filter(|(at, _)| *at == index).cloned().collect();
@@ -138,23 +139,6 @@ fn case_run(name: &str, rows: Vec<String>, absent: &str, repeat: String) -> Case
         attempts: vec![],
         absent: absent.into(),
         repeat,
-    }
-}
-
-/// An attempt that the host decided against.
-fn skipped(reason: &str) -> Attempt {
-    Attempt {
-        boot: None,
-        at_ms: 0,
-        outcome: Outcome::Skip,
-        message: reason.into(),
-        details: BTreeMap::new(),
-        duration_us: 0,
-        kernel_log: vec![],
-        findings: vec![],
-        output: String::new(),
-        console: vec![],
-        derived: false,
     }
 }
 

@@ -16,6 +16,9 @@ use thiserror::Error;
 /// has it; expectations may name it.
 pub const PROBE: &str = "boot/driver/makes_a_device";
 
+/// So many attempts are told one after the other.
+const ATTEMPTS: usize = 8;
+
 /// Why a record gives no run.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum RunError {
@@ -163,6 +166,25 @@ pub struct Attempt {
     pub derived: bool,
 }
 
+impl Attempt {
+    /// An attempt that the host knows of, and no guest.
+    pub(crate) fn of_host(boot: Option<u32>, at_ms: u64, outcome: Outcome, message: &str) -> Self {
+        Attempt {
+            boot,
+            at_ms,
+            outcome,
+            message: message.into(),
+            details: BTreeMap::new(),
+            duration_us: 0,
+            kernel_log: vec![],
+            findings: vec![],
+            output: String::new(),
+            console: vec![],
+            derived: false,
+        }
+    }
+}
+
 /// A case of a target.
 #[derive(Clone, Debug)]
 pub struct CaseRun {
@@ -209,6 +231,23 @@ impl CaseRun {
         outcomes.next().is_some_and(|first| outcomes.any(|outcome| outcome != first))
     }
 
+    /// How its attempts ended, where there are several: one after the other, or, of many, how
+    /// often each way.
+    pub fn attempts_told(&self) -> Option<String> {
+        let ends: Vec<&str> = self.attempts.iter().map(|attempt| attempt.outcome.name()).collect();
+        match ends.len() {
+            0 | 1 => None,
+            2..=ATTEMPTS => Some(ends.join(", ")),
+            _ => {
+                let times = |outcome: &Outcome| {
+                    let count = ends.iter().filter(|name| **name == outcome.name()).count();
+                    (count > 0).then(|| format!("{count} times {}", outcome.name()))
+                };
+                Some(Outcome::ALL.iter().rev().filter_map(times).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
     /// Did the guest die with it?
     pub fn died(&self) -> bool {
         let deadly = |attempt: &Attempt| match attempt.outcome {
@@ -229,6 +268,9 @@ impl CaseRun {
         self.name.split_once('/').map_or(self.name.as_str(), |(area, _)| area)
     }
 }
+
+/// A case that fails as known, with its target and the entry that knows it.
+pub type KnownCase<'a> = (&'a TargetRun, &'a CaseRun, &'a Entry);
 
 /// How many cases ended how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -299,9 +341,9 @@ impl Run {
         self.end.as_deref() != Some(end::DONE)
     }
 
-    /// Known issues by defect: cases that fail as known.
-    pub fn defects(&self) -> BTreeMap<&str, Vec<(&TargetRun, &CaseRun, &Entry)>> {
-        let mut defects: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    /// Known issues by defect, D2 before D10: cases that fail as known.
+    pub fn defects(&self) -> Vec<(&str, Vec<KnownCase<'_>>)> {
+        let mut defects: BTreeMap<&str, Vec<KnownCase<'_>>> = BTreeMap::new();
         for (target, case) in self.with(Verdict::KnownIssue) {
             if let Some(entry) = &case.entry {
                 let name = match entry.note("defect") {
@@ -311,6 +353,11 @@ impl Run {
                 defects.entry(name).or_default().push((target, case, entry));
             }
         }
+        let mut defects: Vec<_> = defects.into_iter().collect();
+        defects.sort_by_key(|(name, _)| {
+            let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
+            (letters, name[letters.len()..].parse::<u64>().unwrap_or_default())
+        });
         defects
     }
 

@@ -111,8 +111,8 @@ impl Taken {
                 self.boots[at].facts = facts.clone();
                 if let Some(faults) = facts.get(fact::BOOT_FAULTS) {
                     let message = "the kernel complained while the driver was loaded";
-                    let mut attempt =
-                        self.boot_attempt(at, line.at_ms, Outcome::KernelFault, message);
+                    let fault = Outcome::KernelFault;
+                    let mut attempt = Attempt::of_host(Some(*boot), line.at_ms, fault, message);
                     attempt.kernel_log = faults.split(" | ").map(str::to_string).collect();
                     self.attempts
                         .entry((self.boots[at].target, PROBE.into()))
@@ -201,8 +201,8 @@ impl Taken {
             },
         };
         self.boots[at].blamed = Some(case.clone());
-        let mut attempt = self.boot_attempt(at, at_ms, outcome, message);
-        attempt.at_ms = started;
+        let boot = Some(self.boots[at].number);
+        let mut attempt = Attempt::of_host(boot, started, outcome, message);
         attempt.duration_us = at_ms.saturating_sub(started) * 1000;
         attempt.console = console.to_vec();
         // A driver that makes no device leaves a kernel that goes on.
@@ -217,23 +217,6 @@ impl Taken {
             && let Some((case, true)) = self.last.get(&at)
         {
             self.boots[at].blamed = Some(case.clone());
-        }
-    }
-
-    /// An attempt that the host knows of, and not the guest.
-    fn boot_attempt(&self, at: usize, at_ms: u64, outcome: Outcome, message: &str) -> Attempt {
-        Attempt {
-            boot: Some(self.boots[at].number),
-            at_ms,
-            outcome,
-            message: message.into(),
-            details: BTreeMap::new(),
-            duration_us: 0,
-            kernel_log: vec![],
-            findings: vec![],
-            output: String::new(),
-            console: vec![],
-            derived: false,
         }
     }
 }

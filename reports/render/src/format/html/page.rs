@@ -8,7 +8,8 @@ use super::timing::{Timing, timing};
 use super::tone::{self, Part};
 use super::{SCRIPT, STYLE, case, compare, link, matrix, text};
 use crate::format::duration;
-use crate::{CaseRun, Comparison, Conclusion, Counts, Entry, Run, TargetRun, Verdict};
+use crate::run::KnownCase;
+use crate::{Comparison, Conclusion, Counts, Run, TargetRun, Verdict};
 use askama::Template;
 use record::{Outcome, fact};
 use std::cmp::Reverse;
@@ -52,6 +53,21 @@ struct Defect<'a> {
     seen: &'a str,
     link: Option<&'a str>,
     cases: Vec<String>,
+}
+
+impl Defect<'_> {
+    /// The link in few words: host and file.
+    fn place(&self) -> String {
+        let link = self.link.unwrap_or_default();
+        let words = link.split_once("://").map_or(link, |(_, rest)| rest);
+        let words = words.split(['?', '#']).next().unwrap_or_default();
+        match (words.split_once('/'), words.rsplit_once('/')) {
+            (Some((host, path)), Some((_, file))) if path.contains('/') => {
+                format!("{host}/…/{file}")
+            }
+            _ => words.to_string(),
+        }
+    }
 }
 
 struct BootView {
@@ -111,9 +127,10 @@ fn workarounds(run: &Run) -> BTreeMap<&str, Vec<String>> {
 fn nav(page: &Page<'_>) -> Vec<(&'static str, &'static str, String)> {
     let known: usize = page.defects.iter().map(|defect| defect.cases.len()).sum();
     let rows = page.run.rows.len();
+    let changed = page.comparison.map_or(0, |comparison| comparison.changes.len());
     let all = [
         ("unexpected", "Not as expected", page.unexpected.len(), true),
-        ("changes", "Since the baseline", page.comparison.map_or(0, |c| c.changes.len()), false),
+        ("changes", "Since the baseline", changed, page.comparison.is_none()),
         ("matrix", "Matrix", 0, false),
         ("known", "Known issues", known, true),
         ("flakes", "Flakes", page.flakes.len(), true),
@@ -183,11 +200,7 @@ fn defects(run: &Run) -> Vec<Defect<'_>> {
     all.filter_map(|(name, cases)| defect(run, name, &cases)).collect()
 }
 
-fn defect<'a>(
-    run: &'a Run,
-    name: &'a str,
-    cases: &[(&'a TargetRun, &'a CaseRun, &'a Entry)],
-) -> Option<Defect<'a>> {
+fn defect<'a>(run: &'a Run, name: &'a str, cases: &[KnownCase<'a>]) -> Option<Defect<'a>> {
     let (.., entry) = cases.first()?;
     let place = |target: &TargetRun, name: &str| {
         let at = run.targets.iter().position(|other| std::ptr::eq(other, target))?;
@@ -197,7 +210,7 @@ fn defect<'a>(
     Some(Defect {
         name,
         evidence: entry.note("evidence"),
-        seen: entry.note("seen"),
+        seen: entry.seen_words(),
         link: link(entry.note("link")),
         cases: cases
             .iter()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! Where the time went: a lane per guest, a histogram, the slowest cases.
+//! Where the time went: guests that ran side by side in lanes, a histogram, the slowest cases.
 
 use super::case;
 use super::tone;
@@ -12,8 +12,6 @@ use std::fmt::Write;
 const WIDTH: f64 = 1000.0;
 /// Height of a lane with the gap below it.
 const LANE: usize = 24;
-/// Lanes that are drawn; a run with more guests is drawn up to here.
-const LANES: usize = 40;
 /// Bins of the histogram per decade, and the decades from 100 us.
 const BINS: usize = 6;
 const DECADES: &[&str] = &["0.1 ms", "1 ms", "10 ms", "0.1 s", "1 s", "10 s", "100 s"];
@@ -25,14 +23,14 @@ const SLOWEST: usize = 12;
 pub(super) struct Timing {
     pub line: String,
     pub height: usize,
-    pub lanes: Vec<Lane>,
+    pub guests: Vec<Guest>,
     pub bins: Vec<Bin>,
     pub ticks: &'static [&'static str],
     pub slowest: Vec<Slow>,
 }
 
 /// A guest.
-pub(super) struct Lane {
+pub(super) struct Guest {
     pub x: String,
     pub y: usize,
     pub width: String,
@@ -56,11 +54,11 @@ pub(super) struct Slow {
 }
 
 pub(super) fn timing(run: &Run) -> Timing {
-    let lanes = lanes(run);
+    let places = places(run);
     Timing {
         line: line(run),
-        height: (lanes.len() * LANE).max(1),
-        lanes,
+        height: places.iter().max().map_or(1, |last| (last + 1) * LANE),
+        guests: guests(run, &places),
         bins: bins(run),
         ticks: DECADES,
         slowest: slowest(run),
@@ -84,34 +82,47 @@ fn line(run: &Run) -> String {
     line
 }
 
-/// Lanes in the order in which the guests were started.
-fn lanes(run: &Run) -> Vec<Lane> {
-    let scale = |ms: u64| WIDTH * ms as f64 / run.duration_ms.max(1) as f64;
-    let lane = |(index, boot): (usize, &crate::Boot)| {
+/// The lane of each guest: the first that is free when it starts.
+fn places(run: &Run) -> Vec<usize> {
+    let mut ends: Vec<u64> = Vec::new();
+    let place = |boot: &crate::Boot| {
         let end = boot.ended_ms.unwrap_or(run.duration_ms);
-        Lane {
+        let free = ends.iter().position(|end| *end <= boot.started_ms).unwrap_or(ends.len());
+        match ends.get_mut(free) {
+            Some(lane) => *lane = end,
+            None => ends.push(end),
+        }
+        free
+    };
+    run.boots.iter().map(place).collect()
+}
+
+/// Guests in the order in which they were started.
+fn guests(run: &Run, places: &[usize]) -> Vec<Guest> {
+    let scale = |ms: u64| WIDTH * ms as f64 / run.duration_ms.max(1) as f64;
+    let guest = |(boot, place): (&crate::Boot, &usize)| {
+        let end = boot.ended_ms.unwrap_or(run.duration_ms);
+        Guest {
             x: format!("{:.1}", scale(boot.started_ms)),
-            y: index * LANE,
+            y: place * LANE,
             width: format!("{:.1}", scale(end.saturating_sub(boot.started_ms)).max(1.0)),
             paths: BTreeMap::new(),
         }
     };
-    let mut lanes: Vec<Lane> = run.boots.iter().take(LANES).enumerate().map(lane).collect();
+    let mut guests: Vec<Guest> = run.boots.iter().zip(places).map(guest).collect();
     for case in run.targets.iter().flat_map(|target| &target.cases) {
         for attempt in &case.attempts {
             let at = run.boots.iter().rposition(|boot| Some(boot.number) == attempt.boot);
-            let Some((at, lane)) = at.and_then(|at| Some((at, lanes.get_mut(at)?))) else {
-                continue;
-            };
+            let Some(guest) = at.and_then(|at| guests.get_mut(at)) else { continue };
             let x = scale(attempt.at_ms);
             let width = scale(attempt.duration_us / 1000).max(0.4);
-            let path = lane.paths.entry(class(case)).or_default();
-            let y = at * LANE + 2;
+            let y = guest.y + 2;
+            let path = guest.paths.entry(class(case)).or_default();
             // Writing to a string does not fail.
             let _ = write!(path, "M{x:.1} {y}h{width:.1}v14h-{width:.1}z");
         }
     }
-    lanes
+    guests
 }
 
 fn class(case: &CaseRun) -> &'static str {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! What colour things have, and the parts of bars.
 
+use crate::verdict::Gate;
 use crate::{CaseRun, Conclusion, RowState, Verdict};
 use record::Outcome;
 
@@ -24,22 +25,13 @@ impl Part {
 
 /// The class of a verdict on a case that ended like this.
 pub(super) const fn of(verdict: Verdict, outcome: Outcome) -> &'static str {
-    match verdict {
-        Verdict::Regression | Verdict::Gone => "t-bad",
-        Verdict::Broken | Verdict::NotRun => "t-odd",
-        Verdict::Fixed => "t-fixed",
-        Verdict::KnownIssue | Verdict::Flake => "t-known",
-        Verdict::New | Verdict::Expected => match outcome {
-            Outcome::Skip => "t-none",
-            Outcome::Pass
-            | Outcome::Fail
-            | Outcome::KernelFault
-            | Outcome::DeviceFinding
-            | Outcome::Crash
-            | Outcome::Timeout
-            | Outcome::Broken
-            | Outcome::NotRun => "t-ok",
-        },
+    match Gate::of(verdict, outcome) {
+        Gate::Failed => "t-bad",
+        Gate::Fixed => "t-fixed",
+        Gate::NotCarriedOut => "t-odd",
+        Gate::Known => "t-known",
+        Gate::Skipped => "t-none",
+        Gate::Passed => "t-ok",
     }
 }
 
