@@ -35,6 +35,12 @@ pub struct Chip {
     pub descriptor: u16,
     /// The register that starts it.
     pub command: u16,
+    /// Tensor cores.
+    pub cores: u16,
+    /// Registers of their configuration block, which their queue managers write.
+    pub tensor: hw::tpc::Registers,
+    /// The stream of each queue manager that is used.
+    pub stream: u8,
     /// The sync manager that is used.
     pub die: u32,
     managers: &'static [Managers],
@@ -50,6 +56,9 @@ pub const GAUDI: Chip = Chip {
     masters: [accel::GAUDI_QUEUE_ID_MME_0_0, accel::GAUDI_QUEUE_ID_MME_1_0],
     descriptor: 0x8,
     command: 0x280,
+    cores: 8,
+    tensor: hw::tpc::GAUDI,
+    stream: 0,
     die: accel::HL_GAUDI_EN_DCORE,
     managers: &[
         Managers { engine: Engine::Dma, first: 0x50_8000, distance: 0x2_0000 },
@@ -60,13 +69,19 @@ pub const GAUDI: Chip = Chip {
 
 impl Chip {
     /// The same with another of the four streams of each queue manager.
-    pub fn stream(mut self, stream: u32) -> Self {
-        let first = |queue: u32| queue + stream;
+    pub fn stream(mut self, stream: u8) -> Self {
+        let first = |queue: u32| queue + u32::from(stream);
+        self.stream = stream;
         self.down = first(self.down);
         self.up = first(self.up);
         self.inside = first(self.inside);
         self.masters = self.masters.map(first);
         self
+    }
+
+    /// The queue of a tensor core.
+    pub fn core(&self, number: u16) -> Option<u32> {
+        hw::queue::id(self.generation, Engine::Tpc, number, self.stream)
     }
 
     /// The address that adds to a fence counter of a queue.
@@ -119,5 +134,8 @@ mod tests {
         // The fifth counter: the lower command processor.
         assert_eq!(GAUDI.fence(GAUDI.inside, 0), Some(0x7f_fc54_8318));
         assert_eq!(GAUDI.stream(1).up, GAUDI.up + 1);
+        assert_eq!(GAUDI.stream(2).core(7), Some(accel::GAUDI_QUEUE_ID_TPC_7_2));
+        let fence = GAUDI.core(1).and_then(|queue| GAUDI.fence(queue, 0));
+        assert_eq!(fence, Some(0x7f_fce4_8308));
     }
 }

@@ -3,7 +3,9 @@
 
 use crate::contraction::{Contraction, Left, Picture};
 use crate::error::Error;
+use crate::kernel::Call;
 use crate::tensor::{DataType, Shape};
+use std::sync::Arc;
 
 /// A tensor of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +20,8 @@ pub enum Role {
     Output,
     /// It lives only inside of the device.
     Inner,
+    /// Loaded once, before the first run.
+    Constant,
 }
 
 /// A tensor.
@@ -29,6 +33,8 @@ pub struct Tensor {
     pub shape: Shape,
     /// Its role.
     pub role: Role,
+    /// What a constant holds.
+    pub content: Arc<[u8]>,
 }
 
 /// What a node does.
@@ -36,6 +42,8 @@ pub struct Tensor {
 pub enum Work {
     /// The matrix engine: operands are left and right.
     Contraction(Box<Contraction>),
+    /// Tensor cores.
+    Kernel(Box<Call>),
     /// Copies bytes inside of the device.
     Copy,
 }
@@ -113,8 +121,9 @@ impl Graph {
         Graph::default()
     }
 
-    fn tensor(&mut self, name: &str, shape: Shape, role: Role) -> TensorId {
-        self.tensors.push(Tensor { name: name.to_string(), shape, role });
+    pub(crate) fn tensor(&mut self, name: &str, shape: Shape, role: Role) -> TensorId {
+        let content = Arc::default();
+        self.tensors.push(Tensor { name: name.to_string(), shape, role, content });
         TensorId(self.tensors.len() - 1)
     }
 
@@ -123,9 +132,17 @@ impl Graph {
         self.tensor(name, shape, Role::Input)
     }
 
-    /// The host wants to read this one.
+    /// The host wants to read this one, which a node makes.
     pub fn output(&mut self, id: TensorId) {
         self.tensors[id.0].role = Role::Output;
+    }
+
+    /// The same with all that nodes make seen by the host, for [`crate::check`].
+    pub fn inspect(&self) -> Self {
+        let mut graph = self.clone();
+        let inner = graph.tensors.iter_mut().filter(|tensor| tensor.role == Role::Inner);
+        inner.for_each(|tensor| tensor.role = Role::Output);
+        graph
     }
 
     /// The shape of a tensor.

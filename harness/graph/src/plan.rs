@@ -3,17 +3,22 @@
 //!
 //! Each input is loaded by a step, each node is a step, each output is stored by a step. Inner
 //! tensors go to SRAM while there is room, else to DRAM; memory is used again as soon as nobody
-//! needs its content any more. A step waits for all earlier steps that touch the same memory,
+//! needs its content any more. Kernels of tensor cores and constants have memory of their own. A step waits for all earlier steps that touch the same memory,
 //! unless it waits for one that waited for them already.
 
 use crate::chip::Chip;
 use crate::contraction::{Contraction, Places};
 use crate::error::Error;
 use crate::graph::{Graph, Role, Tensor, TensorId, Work};
+use crate::kernel::Call;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use tpc::descriptor::Descriptor;
 
 /// Tensors begin at multiples of this.
 const ALIGNMENT: u64 = 128;
+/// Kernels begin at multiples of this, as those of the vendor's software do.
+const CODE_ALIGNMENT: u64 = 0x2000;
 
 /// Kinds of device memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +68,19 @@ pub enum Action {
     Copy(TensorId, TensorId),
     /// Matrix engine: left, right, output.
     Contraction(Box<Contraction>, [TensorId; 3]),
+    /// Tensor cores.
+    Kernel(Box<Call>),
+}
+
+/// A kernel in device memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Its name.
+    pub name: String,
+    /// Its device address.
+    pub address: u64,
+    /// Its machine code.
+    pub bytes: Arc<[u8]>,
 }
 
 /// A step.
@@ -89,6 +107,8 @@ pub struct Plan {
     pub tensors: Vec<Tensor>,
     /// Where they are; `None`: nobody touches it.
     pub places: Vec<Option<Place>>,
+    /// Kernels that it needs.
+    pub code: Vec<Code>,
     /// Its steps.
     pub steps: Vec<Step>,
 }
@@ -99,6 +119,7 @@ impl Action {
             Action::Load(_) => Vec::new(),
             Action::Store(from) | Action::Copy(from, _) => vec![*from],
             Action::Contraction(_, [left, right, _]) => vec![*left, *right],
+            Action::Kernel(call) => call.inputs.iter().map(|view| view.tensor).collect(),
         }
     }
 
@@ -108,6 +129,7 @@ impl Action {
             Action::Load(to) | Action::Copy(_, to) | Action::Contraction(_, [_, _, to]) => {
                 Some(*to)
             }
+            Action::Kernel(call) => Some(call.output.tensor),
         }
     }
 }
@@ -117,8 +139,9 @@ impl Plan {
     pub fn new(graph: &Graph, chip: Chip, room: &Room) -> Result<Self, Error> {
         let actions = actions(graph);
         let tensors = graph.tensors.clone();
-        let places = place(&tensors, &actions, room)?;
-        let mut plan = Plan { chip, tensors, places, steps: Vec::new() };
+        let (code, room) = kernels(&actions, room)?;
+        let places = place(&tensors, &actions, &room)?;
+        let mut plan = Plan { chip, tensors, places, code, steps: Vec::new() };
         for (name, action) in actions {
             let after = plan.conflicts(&action);
             let (signals, queues) = plan.cost(&action)?;
@@ -139,6 +162,22 @@ impl Plan {
         Places { base: ids.map(|id| self.place(id).address), signal }
     }
 
+    /// The jobs of a kernel and the queues of their cores. Small ones begin with another core each
+    /// time, by the number of the step, so that they need not wait for each other.
+    pub fn jobs(
+        &self,
+        call: &Call,
+        step: usize,
+        message: (u32, u32),
+    ) -> Result<Vec<(u32, Descriptor)>, Error> {
+        let code = self.code.iter().find(|code| code.name == call.routine.name);
+        let code = code.map_or(0, |code| code.address);
+        let cores = self.chip.cores;
+        let jobs = call.jobs(cores.into(), |id| self.place(id).address, code, message)?;
+        let queue = |n: usize| self.chip.core(((step + n) % usize::from(cores)) as u16);
+        Ok((0..).map_while(queue).zip(jobs).collect())
+    }
+
     fn cost(&self, action: &Action) -> Result<(u32, Vec<u32>), Error> {
         match action {
             Action::Load(_) => Ok((1, vec![self.chip.down])),
@@ -149,6 +188,10 @@ impl Plan {
                 let masters: BTreeSet<usize> = launches.iter().map(|one| one.master).collect();
                 let queues = masters.into_iter().map(|n| self.chip.masters[n]).collect();
                 Ok((crate::contraction::SIGNALS * launches.len() as u32, queues))
+            }
+            Action::Kernel(call) => {
+                let jobs = self.jobs(call, self.steps.len(), (0, 0))?;
+                Ok((jobs.len() as u32, jobs.into_iter().map(|(queue, _)| queue).collect()))
             }
         }
     }
@@ -199,11 +242,40 @@ fn actions(graph: &Graph) -> Vec<(String, Action)> {
             Work::Contraction(work) => {
                 Action::Contraction(work.clone(), [node.reads[0], node.reads[1], node.writes])
             }
+            Work::Kernel(call) => Action::Kernel(call.clone()),
         };
         (node.name.clone(), action)
     });
     let stores = with(Role::Output).map(|(id, t)| (format!("store {}", t.name), Action::Store(id)));
     loads.chain(nodes).chain(stores).collect()
+}
+
+/// Puts kernels at the beginning of DRAM; gives what is left.
+fn kernels(actions: &[(String, Action)], room: &Room) -> Result<(Vec<Code>, Room), Error> {
+    let mut code: Vec<Code> = Vec::new();
+    let (start, size) = room.dram;
+    let end = start + size;
+    let mut address = start;
+    for (_, action) in actions {
+        let Action::Kernel(call) = action else { continue };
+        let routine = &call.routine;
+        match code.iter().find(|code| code.name == routine.name) {
+            Some(same) if same.bytes == routine.code => continue,
+            Some(_) => {
+                let why = "another kernel has the same name".to_string();
+                return Err(Error::Shape { node: routine.name.clone(), why });
+            }
+            None => {}
+        }
+        address = address.next_multiple_of(CODE_ALIGNMENT);
+        let bytes = routine.code.clone();
+        code.push(Code { name: routine.name.clone(), address, bytes });
+        address += routine.code.len() as u64;
+    }
+    match end.checked_sub(address) {
+        Some(left) => Ok((code, Room { dram: (address, left), ..*room })),
+        None => Err(Error::NoRoom { bytes: address - start, room: size }),
+    }
 }
 
 /// Finds a place for every tensor: the first that is free as long as it lives.
@@ -219,11 +291,14 @@ fn place(
         });
         let steps: Vec<usize> = touching.map(|(step, _)| step).collect();
         let (Some(first), Some(last)) = (steps.first(), steps.last()) else { continue };
-        let live = (*first, *last);
+        let live = match tensor.role {
+            Role::Constant => (0, usize::MAX),
+            Role::Input | Role::Output | Role::Inner => (*first, *last),
+        };
         let bytes = tensor.shape.bytes().next_multiple_of(ALIGNMENT).max(ALIGNMENT);
         let inner = match tensor.role {
             Role::Inner => fit(&places, Store::Sram, room.sram, bytes, live).ok(),
-            Role::Input | Role::Output => None,
+            Role::Input | Role::Output | Role::Constant => None,
         };
         let found = match inner {
             Some(found) => found,

@@ -3,7 +3,7 @@
 //!
 //! Each step has a sync object, which whoever works on it increments. A queue that has to wait for
 //! a step arms a monitor on that object, which adds to the queue's own fence counter, and then
-//! waits at the fence. The last program, on the queue to the host, waits for everything and sets
+//! waits at the fence; one monitor for each queue is enough, as it is free again then. The last program, on the queue to the host, waits for everything and sets
 //! all sync objects to 0 again: so the same programs can be submitted any number of times.
 
 use crate::contraction::{Launch, SIGNALS};
@@ -12,9 +12,12 @@ use crate::plan::{Action, Plan};
 use device::{Compare, Program, SyncManager};
 use hw::packet::{Barriers, Body, LinDma, Packet};
 use std::collections::{BTreeMap, BTreeSet};
+use tpc::descriptor::Descriptor;
 
 /// The fence counter that waits use; the kernel's own use others.
 const FENCE: u8 = 0;
+/// `TPC_CMD`: invalidates the caches of instructions, data, tables and tensors.
+const INVALIDATE: u32 = 0xf;
 
 /// Sync objects and monitors that the graph may use: first and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +39,15 @@ pub type HostAddresses = BTreeMap<usize, u64>;
 struct Writer<'a> {
     plan: &'a Plan,
     syncs: &'a Syncs,
-    monitors: u32,
+    /// Monitors by queue.
+    monitors: BTreeMap<u32, u32>,
     programs: Programs,
 }
 
 /// Writes the programs of a plan.
 pub fn programs(plan: &Plan, syncs: &Syncs, host: &HostAddresses) -> Result<Programs, Error> {
     enough("sync objects", plan.steps.len(), syncs.objects.1)?;
-    let mut writer = Writer { plan, syncs, monitors: 0, programs: Programs::new() };
+    let mut writer = Writer { plan, syncs, monitors: BTreeMap::new(), programs: Programs::new() };
     for (index, step) in plan.steps.iter().enumerate() {
         for queue in &step.queues {
             for before in &step.after {
@@ -66,6 +70,13 @@ fn after_all(body: Body) -> Packet {
     Packet::new(Barriers::ALL, body)
 }
 
+/// Writes of many registers in a row.
+fn bulk(register: u16, words: &[u32]) -> Body {
+    let pairs = words.as_chunks::<2>().0.iter();
+    let values = pairs.map(|[low, high]| u64::from(*low) | u64::from(*high) << 32).collect();
+    Body::WregBulk { register, values }
+}
+
 impl Writer<'_> {
     fn put(&mut self, queue: u32, packets: impl IntoIterator<Item = Packet>) {
         let empty = || Program::new(self.plan.chip.generation);
@@ -81,9 +92,9 @@ impl Writer<'_> {
     /// Lets a queue wait until a step is done.
     fn wait(&mut self, queue: u32, step: usize) -> Result<(), Error> {
         let chip = &self.plan.chip;
-        enough("monitors", self.monitors as usize + 1, self.syncs.monitors.1)?;
-        let monitor = self.syncs.monitors.0 + self.monitors;
-        self.monitors += 1;
+        let next = self.monitors.len();
+        let monitor = *self.monitors.entry(queue).or_insert(self.syncs.monitors.0 + next as u32);
+        enough("monitors", self.monitors.len(), self.syncs.monitors.1)?;
         let no_fence = || Error::Shape {
             node: self.plan.steps[step].name.clone(),
             why: format!("{} has no fence that is known", chip.name(queue)),
@@ -114,6 +125,13 @@ impl Writer<'_> {
                 self.launch(&launches);
                 return Ok(());
             }
+            Action::Kernel(call) => {
+                let add = hw::sync::INCREMENT.mask() | 1;
+                let object = self.syncs.manager.object(self.object(index));
+                let jobs = self.plan.jobs(call, index, (add, object as u32))?;
+                self.jobs(&jobs);
+                return Ok(());
+            }
         };
         let size = u32::try_from(bytes).map_err(|_| Error::TooLarge {
             what: "bytes of a transfer",
@@ -131,15 +149,21 @@ impl Writer<'_> {
         debug_assert_eq!(SIGNALS, 2);
         let chip = self.plan.chip;
         for Launch { master, descriptor } in launches {
-            let words = descriptor.words();
-            let values = words
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|[low, high]| u64::from(*low) | u64::from(*high) << 32);
-            let bulk = Body::WregBulk { register: chip.descriptor, values: values.collect() };
+            let bulk = bulk(chip.descriptor, &descriptor.words());
             let start = Body::Wreg32 { register: chip.command, value: 1 };
             self.put(chip.masters[*master], [after_all(bulk), after_all(start)]);
+        }
+    }
+
+    /// Starts tensor cores: the descriptor, all caches invalidated, go.
+    fn jobs(&mut self, jobs: &[(u32, Descriptor)]) {
+        let registers = self.plan.chip.tensor;
+        let write = |register: u32, value| Body::Wreg32 { register: register as u16, value };
+        for (queue, descriptor) in jobs {
+            let bulk = bulk(registers.queued as u16, &descriptor.words());
+            let fresh = write(registers.command, INVALIDATE);
+            let start = write(registers.execute, 1);
+            self.put(*queue, [bulk, fresh, start].map(after_all));
         }
     }
 

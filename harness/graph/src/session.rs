@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! A planned graph on an open device: host memory, programs, submissions.
 
+use crate::check::Values;
 use crate::chip::Chip;
 use crate::error::Error;
 use crate::graph::{Graph, Role, TensorId};
@@ -9,8 +10,9 @@ use crate::schedule::{HostAddresses, Programs, Syncs, programs};
 use device::{
     Chunk, CommandBuffer, CsRequest, MapGuard, MemoryRequest, Node, Pages, Program, SyncManager,
 };
-use hw::packet::Body;
+use hw::packet::{Body, LinDma};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use uapi::accel;
 
 /// Microseconds that a run may take; the kernel's own limit is shorter.
@@ -103,13 +105,14 @@ impl<'a> Session<'a> {
                 Role::Input | Role::Output => {
                     tensors.insert(index, Shared::new(node, tensor.shape.bytes())?);
                 }
-                Role::Inner => {}
+                Role::Inner | Role::Constant => {}
             }
         }
         let host: HostAddresses =
             tensors.iter().map(|(index, shared)| (*index, shared.map.address())).collect();
         let programs = programs(&plan, &share.syncs, &host)?;
         let (jobs, code) = load(node, &chip, &programs)?;
+        upload(node, &plan)?;
         Ok(Session { node, plan, jobs, tensors, _code: code })
     }
 
@@ -137,6 +140,20 @@ impl<'a> Session<'a> {
         self.tensors.get(&id.0).map(|shared| shared.pages.bytes(0, bytes)).unwrap_or_default()
     }
 
+    /// Numbers of all tensors that the host has, gaps included.
+    pub fn values(&self) -> Values {
+        let all = self.plan.tensors.iter().enumerate();
+        let numbers = all.filter_map(|(index, tensor)| {
+            let (id, data) = (TensorId(index), tensor.shape.data);
+            match tensor.role {
+                Role::Input | Role::Output => Some((id, data.decode(&self.get(id)))),
+                Role::Constant => Some((id, data.decode(&tensor.content))),
+                Role::Inner => None,
+            }
+        });
+        numbers.collect()
+    }
+
     /// Overwrites what the host sees of a tensor, so that a run which stores nothing is noticed.
     pub fn spoil(&self, id: TensorId) -> Result<(), Error> {
         self.set(id, &vec![0xff; self.plan.tensors[id.0].shape.bytes() as usize])
@@ -152,15 +169,50 @@ impl<'a> Session<'a> {
 
     /// Waits for a run.
     pub fn wait(&self, sequence: u64) -> Result<(), Error> {
-        match self.node.wait_cs(sequence, PATIENCE_US).map_err(Error::refused("WAIT_CS"))? {
-            accel::HL_WAIT_CS_STATUS_COMPLETED => Ok(()),
-            status => Err(Error::Unfinished { sequence, status }),
-        }
+        finish(self.node, sequence)
     }
 
     /// Runs it once.
     pub fn run(&self) -> Result<(), Error> {
         self.wait(self.submit()?)
+    }
+}
+
+/// Puts kernels and constants into the memory of the device.
+fn upload(node: &Node, plan: &Plan) -> Result<(), Error> {
+    let code = plan.code.iter().map(|code| (code.address, &code.bytes));
+    let constants = plan.tensors.iter().zip(&plan.places);
+    let constants = constants.filter(|(tensor, _)| tensor.role == Role::Constant);
+    let constants =
+        constants.filter_map(|(tensor, place)| place.map(|place| (place.address, &tensor.content)));
+    let all: Vec<(u64, &Arc<[u8]>)> =
+        code.chain(constants).filter(|(_, bytes)| !bytes.is_empty()).collect();
+    let place = |bytes: &[u8]| (bytes.len() as u64).next_multiple_of(256);
+    let total = all.iter().map(|(_, bytes)| place(bytes)).sum();
+    if total == 0 {
+        return Ok(());
+    }
+    let staging = Shared::new(node, total)?;
+    let mut program = Program::new(plan.chip.generation);
+    let mut at = 0;
+    for (destination, bytes) in all {
+        staging.pages.write(at as usize, bytes);
+        let (source, size) = (staging.map.address() + at, bytes.len() as u32);
+        let dma = LinDma { size, source, destination, linear: true, ..LinDma::default() };
+        program = program.body(Body::LinDma(dma));
+        at += place(bytes);
+    }
+    let buffer = program.load(node).map_err(Error::refused("CB"))?;
+    let job = Chunk::job(plan.chip.down, buffer.handle(), program.size());
+    let answer = node.submit(&CsRequest::execute(vec![job]));
+    finish(node, answer.map_err(Error::refused("CS"))?)
+}
+
+/// Waits for a submission.
+fn finish(node: &Node, sequence: u64) -> Result<(), Error> {
+    match node.wait_cs(sequence, PATIENCE_US).map_err(Error::refused("WAIT_CS"))? {
+        accel::HL_WAIT_CS_STATUS_COMPLETED => Ok(()),
+        status => Err(Error::Unfinished { sequence, status }),
     }
 }
 

@@ -2,11 +2,12 @@
 //! The matrix engine: products, convolutions, chains of both.
 
 use super::done;
-use super::reference::{Element, compare, values};
+use super::reference::{compare, values};
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context};
 use control::Asics;
 use device::Node;
+use graph::check::Products;
 use graph::chip::GAUDI;
 use graph::{Convolution, DataType, Graph, Product, Session, Shape, Share};
 use rand::SeedableRng;
@@ -77,7 +78,7 @@ fn products(cx: &Context, input: DataType, output: DataType) -> CaseResult {
         let right = |p: usize, j: usize| if right_transposed { y[j * k + p] } else { y[p * n + j] };
         let what = format!("{m}x{k}x{n} transposed {left_transposed} {right_transposed}");
         compare(&what, &got, output, relu, |index| {
-            Element::of((0..k).map(|p| (left(index / n, p), right(p, index % n))))
+            Products::of((0..k).map(|p| (left(index / n, p), right(p, index % n))))
         })?;
     }
     Ok(())
@@ -102,7 +103,7 @@ fn strided(cx: &Context) -> CaseResult {
     let got = once(&node, &g, &[(a, data.encode(&x)), (b, data.encode(&y))], c)?;
     compare("product", &DataType::F32.decode(&got), DataType::F32, false, |index| {
         let (z, i, j) = (index / N / N, index / N % N, index % N);
-        Element::of((0..N).map(|p| (x[z * batch + i * row + p], y[(z * N + p) * N + j])))
+        Products::of((0..N).map(|p| (x[z * batch + i * row + p], y[(z * N + p) * N + j])))
     })
 }
 
@@ -115,7 +116,7 @@ struct Pictures {
 
 impl Pictures {
     /// The products of an output element.
-    fn element(&self, x: &[f32], f: &[f32], output: &Shape, index: usize) -> Element {
+    fn element(&self, x: &[f32], f: &[f32], output: &Shape, index: usize) -> Products {
         let [_, h, w, c] = self.input;
         let [rows, columns, _, k] = self.filter;
         let Convolution { step, dilation, padding, .. } = self.options;
@@ -127,7 +128,7 @@ impl Pictures {
             from.checked_sub(padding[d] as usize).filter(|at| *at < size)
         };
         let taps = (0..rows).flat_map(|r| (0..columns).map(move |s| (r, s)));
-        Element::of(taps.flat_map(|(r, s)| {
+        Products::of(taps.flat_map(|(r, s)| {
             let pixel = place(py, r, 0, h).zip(place(px, s, 1, w));
             (0..c).map(move |e| {
                 let left = pixel.map_or(0.0, |(y, x0)| x[((image * h + y) * w + x0) * c + e]);
@@ -201,13 +202,13 @@ fn layers(cx: &Context) -> CaseResult {
         .map(|index| {
             let (i, j) = (index / HIDDEN, index % HIDDEN);
             let pairs = (0..=INPUT).map(|p| (input[i * (INPUT + 1) + p], first[p * HIDDEN + j]));
-            Element::of(pairs).exact(data, true)
+            Products::of(pairs).exact(data, true)
         })
         .collect();
     compare("classes", &got, DataType::F32, false, |index| {
         let (i, j) = (index / CLASSES, index % CLASSES);
         let pairs = (0..HIDDEN).map(|p| (between[i * HIDDEN + p], second[p * CLASSES + j]));
-        Element::of(pairs)
+        Products::of(pairs)
     })
 }
 

@@ -12,13 +12,14 @@
 mod matrix;
 mod reference;
 mod repeat;
+mod tensor;
 
 use case::{Case, CaseResult, Stop};
 use graph::Error;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    [matrix::cases(), repeat::cases()].into_iter().flatten().collect()
+    [matrix::cases(), repeat::cases(), tensor::cases()].into_iter().flatten().collect()
 }
 
 /// A graph that is not built, planned or run: the kernel's refusals are failures of the driver,

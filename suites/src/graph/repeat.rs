@@ -2,10 +2,11 @@
 //! Graphs that run again and again, and two of them at once.
 
 use super::done;
-use super::reference::{Element, compare, values};
+use super::reference::{compare, values};
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context, equal};
 use control::Asics;
+use graph::check::Products;
 use graph::chip::GAUDI;
 use graph::{DataType, Graph, Product, Session, Shape, Share, TensorId};
 use rand::SeedableRng;
@@ -37,8 +38,8 @@ fn graph() -> CaseResult<(Graph, [TensorId; 3])> {
     Ok((g, [a, b, c]))
 }
 
-fn product<'a>(a: &'a [f32], b: &'a [f32]) -> impl Fn(usize) -> Element + 'a {
-    move |index| Element::of((0..N).map(move |p| (a[index / N * N + p], b[p * N + index % N])))
+fn product<'a>(a: &'a [f32], b: &'a [f32]) -> impl Fn(usize) -> Products + 'a {
+    move |index| Products::of((0..N).map(move |p| (a[index / N * N + p], b[p * N + index % N])))
 }
 
 fn check(a: &[f32], b: &[f32], got: &[u8]) -> CaseResult {
@@ -92,7 +93,7 @@ fn interleaved(cx: &Context) -> CaseResult {
     let share = done(Share::all(&node, &GAUDI))?;
     let mut random = StdRng::seed_from_u64(21);
     let mut both = Vec::new();
-    for stream in 0..2 {
+    for stream in 0..2u8 {
         let chip = GAUDI.stream(stream);
         let session = done(Session::new(&node, chip, &share.half(stream == 1), &g))?;
         let (x, y) = (values(&mut random, N * N), values(&mut random, N * N));
