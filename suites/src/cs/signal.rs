@@ -3,7 +3,7 @@
 //! init_signal_cs, init_wait_cs).
 
 use crate::common::submit::{Card, Counters, Held, Listings, Rejection, kernel_objects_stay};
-use case::{Case, CaseResult, Context, Stop, check, equal, succeed};
+use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
 use device::cs::CsAnswer;
 use device::{Chunk, CsRequest, Errno, Pointer};
@@ -21,7 +21,10 @@ pub(super) fn cases() -> Vec<Case> {
             .on(Asics::GAUDI),
         Case::new("cs/wait/lasts_until_the_signal", &["CS-WAITS-001"], wait).model(),
         Case::new("cs/wait/for_a_finished_signal_is_nothing", &["CS-WAITS-002"], finished),
-        Case::new("cs/wait/keeps_nothing_of_finished_signals", &["CS-WAITS-002"], leak).budget(90),
+        Case::new("cs/wait/keeps_nothing_of_finished_signals", &["CS-WAITS-002"], leak).budget(60),
+        Case::new("cs/wait/keeps_nothing_of_what_it_refuses", &["CS-WAITS-006"], leak_refused)
+            .budget(60)
+            .logs(&["is not of a signal"]),
         Case::new("cs/wait/takes_exactly_one_signal", &["CS-WAITS-003"], one)
             .logs(&["supports only one signal"]),
         Case::new("cs/wait/rejects_unreadable_lists", &["CS-WAITS-004"], unreadable)
@@ -184,22 +187,33 @@ fn finished(cx: &Context) -> CaseResult {
     card.finish(next.sequence)
 }
 
+/// Submissions in a round that are waited for, each once.
+const WAITED: u64 = 200;
+
+/// Runs rounds that would each keep so many submissions; a card holds the latest ones itself (as
+/// many as gaudiP.h: GAUDI_MAX_PENDING_CS), so each round ends with a close.
+fn kept(cx: &Context, wait: impl Fn(&Card<'_>) -> CaseResult) -> CaseResult {
+    kernel_objects_stay(2, 4, 4 * WAITED / 2, || {
+        let card = Card::open(cx)?;
+        (0..WAITED).try_for_each(|_| wait(&card))
+    })
+}
+
 fn leak(cx: &Context) -> CaseResult {
-    let card = Card::open(cx)?;
-    // The driver keeps the state of so many submissions (gaudiP.h: GAUDI_MAX_PENDING_CS); from
-    // then on each new one replaces an old one.
-    let job = card.nop(card.upload(1))?;
-    for number in 0..16 << 10 {
-        let sequence = card.start(&job)?;
-        if number % 64 == 0 {
-            card.finish(sequence)?;
-        }
-    }
-    kernel_objects_stay(2000, || {
-        let answer = signal(&card, card.upload(0))?;
+    kept(cx, |card| {
+        let answer = signal(card, card.upload(0))?;
         card.finish(answer.sequence)?;
         let request = CsRequest::wait(card.download(0), &[answer.sequence]);
         equal("sequence number", card.submit(&request)?, u64::MAX)
+    })
+}
+
+fn leak_refused(cx: &Context) -> CaseResult {
+    kept(cx, |card| {
+        let sequence = card.run(&card.nop(card.upload(0))?)?;
+        let request = CsRequest::wait(card.download(0), &[sequence]);
+        errno("CS wait for what is no signal", card.node.cs(&request).result, Errno::EINVAL)
+            .map_err(|stop| stop.request(&request))
     })
 }
 

@@ -4,6 +4,7 @@
 //! Not covered: attributes that no modelled chip has.
 
 mod attributes;
+mod memory;
 mod monitors;
 mod writes;
 
@@ -12,7 +13,7 @@ use device::sysfs::Attributes;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    let parts = [attributes::cases, writes::cases, monitors::cases];
+    let parts = [attributes::cases, writes::cases, monitors::cases, memory::cases];
     parts.iter().flat_map(|part| part()).collect()
 }
 

@@ -5,6 +5,7 @@
 
 mod gone;
 mod interrupt;
+mod kept;
 mod many;
 mod one;
 mod timestamp;
@@ -15,10 +16,17 @@ use device::{Errno, Node, WaitRequest};
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    [one::cases(), gone::cases(), many::cases(), interrupt::cases(), timestamp::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        one::cases(),
+        gone::cases(),
+        many::cases(),
+        kept::cases(),
+        interrupt::cases(),
+        timestamp::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Where a write of a number raises the interrupt of Gaudi2 with that number (gaudi2.h:
