@@ -34,15 +34,24 @@ pub fn folder(asked: Option<&Path>) -> Result<PathBuf> {
             fresh(&runs)
         }
     };
-    if folder.join(FILE).exists() {
-        let folder = folder.display();
-        return Err(exit::usage(format!(
-            "{folder} has a record already; `gauntlet resume {folder}` goes on with it"
-        )));
-    }
+    check(&folder)?;
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make the run directory {}", folder.display()))?;
     Ok(folder)
+}
+
+/// Can this become a run directory?
+pub fn check(folder: &Path) -> Result<()> {
+    let name = folder.display();
+    if folder.join(FILE).exists() {
+        return Err(exit::usage(format!(
+            "{name} has a record already; `gauntlet resume {name}` goes on with it"
+        )));
+    }
+    if folder.exists() && !folder.is_dir() {
+        return Err(exit::usage(format!("--run-dir {name} is no folder")));
+    }
+    Ok(())
 }
 
 /// A name that is not taken.

@@ -28,6 +28,9 @@ const REPEAT: &str = "gauntlet run --asic {asic} --kernel {kernel} --exact {case
 /// Memory that one guest and its model take, MiB.
 const GUEST_MIB: u64 = 1400;
 
+/// Ends of a guest that say nothing of the case that ran: it runs again when the run is resumed.
+const NO_VERDICT: &[&str] = &[end::INTERRUPTED, end::TIME, end::QEMU_DIED, end::MODEL_DIED];
+
 /// A target with what is needed to boot it.
 pub struct Aim<'a> {
     /// As the record names it.
@@ -79,6 +82,9 @@ pub fn run(options: RunOptions) -> Result<u8> {
     if let Some(baseline) = &options.baseline {
         report::is_run(baseline)?;
     }
+    if let Some(folder) = &options.run_dir {
+        journal::check(folder)?;
+    }
     if options.local {
         return local::run(&options, &all, &cases, known);
     }
@@ -100,6 +106,7 @@ pub fn run(options: RunOptions) -> Result<u8> {
 /// Goes on with a run that was cut.
 pub fn resume(options: &ResumeOptions) -> Result<u8> {
     let all = suites::all();
+    report::is_run(&options.dir)?;
     let stored = stored(&options.dir)?;
     let progress = Progress::new(report::expectations()?, stored.repeat);
     let (record, recorder) = Recorder::resume(options.dir.clone(), progress)?;
@@ -171,7 +178,7 @@ impl Past {
                 Event::BootEnd(ended) => {
                     let target = boots.get(&ended.boot).copied().unwrap_or_default();
                     let case = running.remove(&ended.boot);
-                    let cut = [end::INTERRUPTED, end::TIME].contains(&ended.reason.as_str());
+                    let cut = NO_VERDICT.contains(&ended.reason.as_str());
                     if let Some(case) = case.filter(|_| !cut) {
                         *past.done.entry((target, case)).or_default() += 1;
                     }

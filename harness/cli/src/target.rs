@@ -65,6 +65,9 @@ impl Host {
         let spec: KernelSpec =
             name.parse().map_err(|why: vm::Error| exit::usage(why.to_string()))?;
         let kernel = Kernel::find(&self.cache, &spec, options.modules.as_deref())?;
+        if let Some(driver) = options.driver.as_ref().filter(|driver| !driver.is_file()) {
+            return Err(exit::usage(format!("--driver {}: no such file", driver.display())));
+        }
         let built = match &options.tree {
             None => None,
             Some(tree) => Some(tree::build(tree, &self.cache, &kernel)?),

@@ -47,6 +47,8 @@ pub fn build(tree: &Path, cache: &Cache, kernel: &Kernel) -> Result<PathBuf> {
     copy(&tree, &folder)
         .with_context(|| format!("cannot copy {} to {}", tree.display(), folder.display()))?;
     let source = folder.join(DRIVER);
+    // The first time takes minutes where the machine is small.
+    eprintln!("building the driver of {} for {}", tree.display(), kernel.release);
     let included = INCLUDED.iter().map(|part| format!(" -I{}", folder.join(part).display()));
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let output = headers::make(cache, kernel, &source)?

@@ -11,7 +11,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The file could not be read.
-    #[error("cannot read the record: {0}")]
+    #[error("cannot read the record")]
     Io(#[from] std::io::Error),
     /// A line in the middle is not an event.
     #[error("line {line} of the record is not an event: {why}")]

@@ -79,14 +79,17 @@ fn target_run(
         let repeat = repeat(&taken.facts, &target, shown);
         let case =
             cases.entry(name.clone()).or_insert_with(|| case_run(&name, vec![], &absent, repeat));
-        // What ran later counts more than the host's word that something would not run.
-        let really = attempts.iter().any(|attempt| attempt.outcome != Outcome::NotRun);
+        // What ran counts more than the host's word that something would not run, or that QEMU or
+        // the model died beneath it.
+        let said = |attempt: &Attempt| {
+            attempt.outcome != Outcome::NotRun
+                && !(attempt.derived && attempt.outcome == Outcome::Broken)
+        };
+        let really = attempts.iter().any(said);
         if really {
             case.attempts.clear();
         }
-        case.attempts.extend(
-            attempts.into_iter().filter(|attempt| !really || attempt.outcome != Outcome::NotRun),
-        );
+        case.attempts.extend(attempts.into_iter().filter(|attempt| !really || said(attempt)));
     }
     for case in cases.values_mut() {
         let expectation = expectations.expect(&target.asic, &kernel, &case.name);

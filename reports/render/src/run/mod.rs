@@ -133,8 +133,9 @@ pub struct Boot {
 impl Boot {
     /// Did it end in another way than asked for?
     pub fn is_trouble(&self) -> bool {
-        // A guest that gave up after a case has written down what that case did.
-        let fine = [end::DONE, end::WRECKED];
+        // A guest that gave up after a case has written down what that case did; one that was
+        // stopped has only lost what did not run, which is told anyway.
+        let fine = [end::DONE, end::WRECKED, end::INTERRUPTED, end::TIME];
         self.reason.as_deref().is_some_and(|reason| !fine.contains(&reason))
     }
 }

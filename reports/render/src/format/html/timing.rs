@@ -79,7 +79,25 @@ fn line(run: &Run) -> String {
     if let Some(slowest) = booted.max() {
         let _ = write!(line, " Guests were up within {}.", duration(slowest * 1000));
     }
+    if let Some(us) = around(run) {
+        let _ = write!(line, " Around a case the runner took {}, in the middle.", duration(us));
+    }
     line
+}
+
+/// The median of the times from the end of a case to the start of the next one in the same guest.
+fn around(run: &Run) -> Option<u64> {
+    let attempts = run.cases().flat_map(|(_, case)| &case.attempts);
+    let mut cases: Vec<(Option<u32>, u64, u64)> = attempts
+        .filter(|attempt| attempt.boot.is_some() && attempt.duration_us > 0)
+        .map(|attempt| (attempt.boot, attempt.at_ms * 1000, attempt.duration_us))
+        .collect();
+    cases.sort_unstable();
+    let same_guest = cases.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+    let mut times: Vec<u64> =
+        same_guest.map(|pair| pair[1].1.saturating_sub(pair[0].1 + pair[0].2)).collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
 }
 
 /// The lane of each guest: the first that is free when it starts.
