@@ -35,8 +35,8 @@ pub struct Chip {
     pub descriptor: u16,
     /// The register that starts it.
     pub command: u16,
-    /// Tensor cores.
-    pub cores: u16,
+    /// Tensor cores: first and number.
+    pub cores: (u16, u16),
     /// Registers of their configuration block, which their queue managers write.
     pub tensor: hw::tpc::Registers,
     /// The stream of each queue manager that is used.
@@ -56,7 +56,7 @@ pub const GAUDI: Chip = Chip {
     masters: [accel::GAUDI_QUEUE_ID_MME_0_0, accel::GAUDI_QUEUE_ID_MME_1_0],
     descriptor: 0x8,
     command: 0x280,
-    cores: 8,
+    cores: (0, 8),
     tensor: hw::tpc::GAUDI,
     stream: 0,
     die: accel::HL_GAUDI_EN_DCORE,
@@ -79,8 +79,21 @@ impl Chip {
         self
     }
 
+    /// One of some equal parts of the tensor cores, and every second part the other master of the
+    /// matrix engine first (a product of up to 64 rows uses only the first). Streams of one queue
+    /// manager share the registers of its engine: graphs on several streams must not use an engine
+    /// at the same time, as one would start what the other has written.
+    pub fn part(mut self, part: u16, of: u16) -> Self {
+        let (first, count) = self.cores;
+        self.cores = (first + part * (count / of), count / of);
+        self.masters.rotate_left(usize::from(part % 2));
+        self
+    }
+
     /// The queue of a tensor core.
     pub fn core(&self, number: u16) -> Option<u32> {
+        let (first, count) = self.cores;
+        let number = first + number % count;
         hw::queue::id(self.generation, Engine::Tpc, number, self.stream)
     }
 
@@ -135,6 +148,8 @@ mod tests {
         assert_eq!(GAUDI.fence(GAUDI.inside, 0), Some(0x7f_fc54_8318));
         assert_eq!(GAUDI.stream(1).up, GAUDI.up + 1);
         assert_eq!(GAUDI.stream(2).core(7), Some(accel::GAUDI_QUEUE_ID_TPC_7_2));
+        assert_eq!(GAUDI.part(3, 4).core(1), Some(accel::GAUDI_QUEUE_ID_TPC_7_0));
+        assert_eq!(GAUDI.part(3, 4).masters[0], accel::GAUDI_QUEUE_ID_MME_1_0);
         let fence = GAUDI.core(1).and_then(|queue| GAUDI.fence(queue, 0));
         assert_eq!(fence, Some(0x7f_fce4_8308));
     }

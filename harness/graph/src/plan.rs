@@ -172,7 +172,7 @@ impl Plan {
     ) -> Result<Vec<(u32, Descriptor)>, Error> {
         let code = self.code.iter().find(|code| code.name == call.routine.name);
         let code = code.map_or(0, |code| code.address);
-        let cores = self.chip.cores;
+        let (_, cores) = self.chip.cores;
         let jobs = call.jobs(cores.into(), |id| self.place(id).address, code, message)?;
         let queue = |n: usize| self.chip.core(((step + n) % usize::from(cores)) as u16);
         Ok((0..).map_while(queue).zip(jobs).collect())

@@ -92,13 +92,25 @@ pub struct Session<'a> {
     plan: Plan,
     jobs: Vec<Job<'a>>,
     tensors: BTreeMap<usize, Shared<'a>>,
+    /// Memory that tensors had before they moved.
+    old: Vec<Pages>,
     _code: Option<Shared<'a>>,
 }
 
 impl<'a> Session<'a> {
     /// Plans a graph and puts all that runs need where it belongs.
     pub fn new(node: &'a Node, chip: Chip, share: &Share, graph: &Graph) -> Result<Self, Error> {
-        let plan = Plan::new(graph, chip, &share.room)?;
+        Self::of(node, share, Plan::new(graph, chip, &share.room)?, |_programs| ())
+    }
+
+    /// The same with a plan, and with programs that `change` may change, for tests of what
+    /// happens when they are wrong.
+    pub fn of(
+        node: &'a Node,
+        share: &Share,
+        plan: Plan,
+        change: impl FnOnce(&mut Programs),
+    ) -> Result<Self, Error> {
         let mut tensors = BTreeMap::new();
         for (index, tensor) in plan.tensors.iter().enumerate() {
             match tensor.role {
@@ -110,10 +122,11 @@ impl<'a> Session<'a> {
         }
         let host: HostAddresses =
             tensors.iter().map(|(index, shared)| (*index, shared.map.address())).collect();
-        let programs = programs(&plan, &share.syncs, &host)?;
-        let (jobs, code) = load(node, &chip, &programs)?;
+        let mut programs = programs(&plan, &share.syncs, &host)?;
+        change(&mut programs);
+        let (jobs, code) = load(node, &plan.chip, &programs)?;
         upload(node, &plan)?;
-        Ok(Session { node, plan, jobs, tensors, _code: code })
+        Ok(Session { node, plan, jobs, tensors, old: Vec::new(), _code: code })
     }
 
     /// How it was planned.
@@ -162,9 +175,36 @@ impl<'a> Session<'a> {
     /// Submits a run; gives its number. A run has to end before the next of the same session
     /// begins, as both use the same sync objects.
     pub fn submit(&self) -> Result<u64, Error> {
+        self.node.submit(&self.request()).map_err(Error::refused("CS"))
+    }
+
+    /// What a run submits.
+    pub fn request(&self) -> CsRequest {
         let chunk = |job: &Job<'_>| Chunk::job(job.queue, job.place, job.size);
-        let jobs: Vec<Chunk> = self.jobs.iter().map(chunk).collect();
-        self.node.submit(&CsRequest::execute(jobs)).map_err(Error::refused("CS"))
+        CsRequest::execute(self.jobs.iter().map(chunk).collect::<Vec<_>>())
+    }
+
+    /// Gives an input or output other memory of the host, at the same device address, with the
+    /// same content.
+    pub fn moved(&mut self, id: TensorId) -> Result<(), Error> {
+        let Some(Shared { map, pages }) = self.tensors.remove(&id.0) else { return Ok(()) };
+        let address = map.address();
+        let other = Pages::new(pages.length()).map_err(Error::refused("mmap"))?;
+        other.write(0, &pages.bytes(0, pages.length()));
+        drop(map);
+        let request = MemoryRequest::map_host(other.pointer(0), other.length() as u64, address);
+        let map = self.node.map_request(&request);
+        let map = map.map_err(Error::refused("MAP of host memory"))?;
+        let (expected, got) = (address, map.address());
+        if expected != got {
+            let why = format!("its memory moved from {expected:#x} to {got:#x}");
+            return Err(Error::Shape { node: self.plan.tensors[id.0].name.clone(), why });
+        }
+        // The old pages live on as long as the new ones, so that whoever reads them reads zeroes.
+        pages.fill(0);
+        self.old.push(pages);
+        self.tensors.insert(id.0, Shared { map, pages: other });
+        Ok(())
     }
 
     /// Waits for a run.

@@ -7,19 +7,36 @@
 //! 2^-24 of a partial sum that is below sum|a||b|; K + 2 of them stay below
 //! (K + 2) * 2^-23 * sum|a||b|. For bf16 results another rounding of 2^-8 of the result is added.
 //!
-//! Not covered: tensor cores, copies between nodes, Gaudi2.
+//! The bounds of functions are in crate `graph`, module `check`.
+//!
+//! Not covered: copies between nodes by DMA, Gaudi2.
 
 mod matrix;
+mod model;
+mod planted;
 mod reference;
 mod repeat;
 mod tensor;
+mod training;
+mod trouble;
 
 use case::{Case, CaseResult, Stop};
-use graph::Error;
+use graph::{Error, Routine};
+use tpc::asm::{Options, assemble};
+use tpc::kernels::Space;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    [matrix::cases(), repeat::cases(), tensor::cases()].into_iter().flatten().collect()
+    let all = [
+        matrix::cases(),
+        tensor::cases(),
+        model::cases(),
+        training::cases(),
+        repeat::cases(),
+        trouble::cases(),
+        planted::cases(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// A graph that is not built, planned or run: the kernel's refusals are failures of the driver,
@@ -39,4 +56,11 @@ fn done<T>(result: Result<T, Error>) -> CaseResult<T> {
             | Error::Values { .. }),
         ) => Err(Stop::Broken(error.to_string())),
     }
+}
+
+/// A kernel of one vector for each core, from its text.
+fn routine(name: &str, text: &str) -> CaseResult<Routine> {
+    let code = assemble(text, &Options::GAUDI)
+        .map_err(|error| Stop::Broken(format!("kernel {name}: {error}")))?;
+    Ok(Routine { name: name.to_string(), code: code.into(), space: Space::Points, step: 64 })
 }

@@ -8,7 +8,7 @@ use case::{Case, CaseResult, Context, equal};
 use control::Asics;
 use graph::check::Products;
 use graph::chip::GAUDI;
-use graph::{DataType, Graph, Product, Session, Shape, Share, TensorId};
+use graph::{DataType, Graph, Op, Product, Session, Shape, Share, TensorId};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -25,7 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
 const N: usize = 32;
 const DATA: DataType = DataType::Bf16;
 
-/// `(a * b, rounded) * b`.
+/// `max((a * b, rounded) * b, 0)`: matrix engine, then tensor cores.
 fn graph() -> CaseResult<(Graph, [TensorId; 3])> {
     let mut g = Graph::new();
     let square = Shape::dense(DATA, &[N as u32, N as u32]);
@@ -33,7 +33,8 @@ fn graph() -> CaseResult<(Graph, [TensorId; 3])> {
     let b = g.input("b", square);
     let rounded = Product { output: DATA, ..Product::default() };
     let inner = done(g.product("inner", a, b, rounded))?;
-    let c = done(g.product("outer", inner, b, Product::default()))?;
+    let outer = done(g.product("outer", inner, b, Product::default()))?;
+    let c = done(g.unary("relu", Op::Relu, outer))?;
     g.output(c);
     Ok((g, [a, b, c]))
 }
@@ -46,7 +47,7 @@ fn check(a: &[f32], b: &[f32], got: &[u8]) -> CaseResult {
     let inner = product(a, b);
     let inner: Vec<f32> = (0..N * N).map(|index| inner(index).exact(DATA, false)).collect();
     let got = DataType::F32.decode(got);
-    compare("outer", &got, DataType::F32, false, product(&inner, b))
+    compare("relu", &got, DataType::F32, true, product(&inner, b))
 }
 
 fn thousand(cx: &Context) -> CaseResult {
@@ -87,29 +88,47 @@ fn fresh(cx: &Context) -> CaseResult {
     Ok(())
 }
 
+/// A graph that runs beside others.
+struct Running<'a> {
+    session: Session<'a>,
+    output: TensorId,
+    operands: [Vec<f32>; 2],
+}
+
+impl Running<'_> {
+    fn check(&self) -> CaseResult {
+        let got = self.session.get(self.output);
+        let [x, y] = &self.operands;
+        check(x, y, &got)
+    }
+}
+
+/// One graph on each of two streams with its part of the engines, both running at once.
 fn interleaved(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
-    let (g, [a, b, c]) = graph()?;
     let share = done(Share::all(&node, &GAUDI))?;
     let mut random = StdRng::seed_from_u64(21);
-    let mut both = Vec::new();
+    let mut all = Vec::new();
     for stream in 0..2u8 {
-        let chip = GAUDI.stream(stream);
-        let session = done(Session::new(&node, chip, &share.half(stream == 1), &g))?;
-        let (x, y) = (values(&mut random, N * N), values(&mut random, N * N));
-        done(session.set(a, &DATA.encode(&x)))?;
-        done(session.set(b, &DATA.encode(&y)))?;
-        both.push((session, x, y));
+        let chip = GAUDI.stream(stream).part(stream.into(), 2);
+        let (g, [a, b, output]) = graph()?;
+        let share = share.half(stream != 0);
+        let session = done(Session::new(&node, chip, &share, &g))?;
+        let operands = [(); 2].map(|()| values(&mut random, N * N));
+        for (id, values) in [a, b].into_iter().zip(&operands) {
+            done(session.set(id, &DATA.encode(values)))?;
+        }
+        all.push(Running { session, output, operands });
     }
     for _ in 0..20 {
         let mut running = Vec::new();
-        for (session, ..) in &both {
-            done(session.spoil(c))?;
-            running.push(done(session.submit())?);
+        for one in &all {
+            done(one.session.spoil(one.output))?;
+            running.push(done(one.session.submit())?);
         }
-        for ((session, x, y), sequence) in both.iter().zip(running) {
-            done(session.wait(sequence))?;
-            check(x, y, &session.get(c))?;
+        for (one, sequence) in all.iter().zip(running) {
+            done(one.session.wait(sequence))?;
+            one.check()?;
         }
     }
     Ok(())

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Planted faults: a graph with a fault gives something else, the check names the node that was
+//! first to, and the same graph without the fault, beside it, stays right.
+
+use super::done;
+use super::reference::{equals, values};
+use crate::common::typed::compute;
+use case::{Case, CaseResult, Context, Stop, equal};
+use control::Asics;
+use device::Program;
+use graph::check::first_difference;
+use graph::chip::{Chip, GAUDI};
+use graph::plan::Plan;
+use graph::schedule::Programs;
+use graph::{DataType, Graph, Op, Session, Shape, Share, TensorId};
+use hw::packet::{Packet, decode};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::sync::Arc;
+
+pub(super) fn cases() -> Vec<Case> {
+    let rows = &["GRAPH-018", "GRAPH-020"];
+    let cases = vec![
+        Case::new("graph/planted/a_flipped_bit_of_a_kernel_is_found", rows, flipped),
+        Case::new("graph/planted/inputs_may_move_to_other_pages", &["GRAPH-019"], moved),
+    ];
+    cases.into_iter().map(|case| case.on(Asics::GAUDI).budget(60)).collect()
+}
+
+const F32: DataType = DataType::F32;
+/// One vector: each node runs on one core, another one each time.
+const COUNT: usize = 64;
+
+/// `square` of `double` of x, plus x: so nothing takes the place of x before the end. The square's
+/// tensor comes first, so that it is stored first.
+struct Chain {
+    graph: Graph,
+    x: TensorId,
+    square: TensorId,
+}
+
+fn chain() -> CaseResult<Chain> {
+    let mut g = Graph::new();
+    let x = g.input("x", Shape::dense(F32, &[COUNT as u32]));
+    let square = g.space("square", F32, &[COUNT as u32]);
+    let double = done(g.binary("double", Op::Add, x, x))?;
+    let (from, to) = (g.view(double), g.view(square));
+    done(g.write("square", Op::Mul, &[from.clone(), from], to))?;
+    done(g.binary("sum", Op::Add, square, x))?;
+    Ok(Chain { graph: g.inspect(), x, square })
+}
+
+/// Changes packets of programs.
+pub(super) fn rewrite(programs: &mut Programs, change: impl Fn(u32, &mut Packet)) {
+    for (queue, program) in programs {
+        let generation = GAUDI.generation;
+        let mut changed = Program::new(generation);
+        let mut rest = program.bytes();
+        while let Ok((mut packet, size)) = decode(generation, rest) {
+            change(*queue, &mut packet);
+            changed = changed.packet(&packet);
+            rest = &rest[size..];
+        }
+        *program = changed;
+    }
+}
+
+/// Which node is the first to differ?
+fn culprit(chain: &Chain, session: &Session<'_>) -> Option<String> {
+    first_difference(&chain.graph, &session.values()).map(|found| found.node)
+}
+
+fn ready<'a>(session: Session<'a>, chain: &Chain, input: &[f32]) -> CaseResult<Session<'a>> {
+    done(session.set(chain.x, &F32.encode(input)))?;
+    for made in chain.graph.nodes() {
+        done(session.spoil(made.writes))?;
+    }
+    Ok(session)
+}
+
+/// A multiplication becomes a subtraction by one bit of its opcode.
+fn flip(plan: &mut Plan) -> CaseResult {
+    /// Bit 1 of the opcode of the vector unit, which begins at bit 43 of a bundle.
+    const BIT: usize = 44;
+    let code = plan.code.iter_mut().find(|code| code.name == "mul_f32");
+    let code = code.ok_or_else(|| Stop::Broken("there is no kernel mul_f32".into()))?;
+    let mut bytes = code.bytes.to_vec();
+    let opcode = |bundle: &[u8]| (bundle[5] >> 3 | bundle[6] << 5) & 0x3f;
+    let bundle = bytes.chunks_mut(32).find(|bundle| opcode(bundle) == 1);
+    let bundle = bundle.ok_or_else(|| Stop::Broken("mul_f32 does not multiply".into()))?;
+    bundle[BIT / 8] ^= 1 << (BIT % 8);
+    code.bytes = Arc::from(bytes);
+    Ok(())
+}
+
+fn flipped(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let chain = chain()?;
+    let input = values(&mut StdRng::seed_from_u64(51), COUNT);
+    let share = done(Share::all(&node, &GAUDI))?;
+    let make = |chip: Chip, second: bool| {
+        let (share, chip) = (share.half(second), chip.part(second.into(), 2));
+        let mut plan = done(Plan::new(&chain.graph, chip, &share.room))?;
+        if second {
+            flip(&mut plan)?;
+        }
+        ready(done(Session::of(&node, &share, plan, |_programs| ()))?, &chain, &input)
+    };
+    let (sound, faulty) = (make(GAUDI, false)?, make(GAUDI.stream(1), true)?);
+    let running = [&sound, &faulty].map(Session::submit);
+    for (session, sequence) in [&sound, &faulty].into_iter().zip(running) {
+        done(session.wait(done(sequence)?))?;
+    }
+    equal("first node that differs without the fault", culprit(&chain, &sound), None)?;
+    let wrong = culprit(&chain, &faulty);
+    equal("first node that differs", wrong.as_deref(), Some("square"))
+}
+
+/// The same address of the device, other pages: a translation that the device kept would read the
+/// old ones, which hold zeroes now.
+fn moved(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let chain = chain()?;
+    let share = done(Share::all(&node, &GAUDI))?;
+    let mut session = done(Session::new(&node, GAUDI, &share, &chain.graph))?;
+    let mut random = StdRng::seed_from_u64(53);
+    for _ in 0..10 {
+        let input = values(&mut random, COUNT);
+        session = ready(session, &chain, &input)?;
+        done(session.run())?;
+        equal("first node that differs", culprit(&chain, &session), None)?;
+        done(session.moved(chain.x))?;
+        done(session.run())?;
+        let want: Vec<f32> = input.iter().map(|x| (x + x) * (x + x)).collect();
+        equals("square", &F32.decode(&session.get(chain.square)), &want)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! Graphs that cannot end: the waiter is told, the device is reset, the next graph is right.
+//!
+//! A reset leaves the process a second to close the device before it is killed (device.c:
+//! device_kill_open_processes), so nothing is checked between the wait and the close.
+
+use super::{done, routine};
+use crate::common::submit::{hard_resets, operational};
+use crate::common::typed::compute;
+use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
+use control::{Asics, FindingKind};
+use device::{Errno, Node, WaitAnswer, WaitRequest};
+use graph::check::first_difference;
+use graph::chip::GAUDI;
+use graph::plan::Plan;
+use graph::schedule::Programs;
+use graph::{DataType, Graph, Op, Routine, Session, Shape, Share, TensorId};
+use hw::packet::{Body, Packet};
+use std::sync::Arc;
+use uapi::accel::HL_WAIT_CS_STATUS_TIMEDOUT;
+
+pub(super) fn cases() -> Vec<Case> {
+    let stuck = |name, body: fn(&Context) -> CaseResult| {
+        Case::new(name, &["GRAPH-018"], body).on(Asics::GAUDI).resets(1).budget(120).logs(LOG)
+    };
+    let bad = &[FindingKind::BadPacket];
+    let lost = &[FindingKind::BadPacket, FindingKind::UnmappedAccess];
+    vec![
+        stuck("graph/trouble/a_kernel_that_faults_is_reported", faulty).finds(bad),
+        stuck("graph/trouble/a_descriptor_without_code_is_reported", lost_code).finds(lost),
+    ]
+}
+
+const LOG: &[&str] = &[
+    "has not finished in",
+    "has timed-out while user process",
+    "has been aborted while user process",
+    "completed after",
+    "Killing CS",
+    "device still in use",
+    "wait_for_fence error",
+    "H/W interrupt",
+    "interrupt cause",
+    "MMU page fault",
+];
+
+/// Before it resets, the driver reads all sync objects (state_dump.c: hl_state_dump) of a device
+/// that is busy.
+const PATIENCE_US: u64 = 60_000_000;
+const F32: DataType = DataType::F32;
+/// A vector for each core.
+const COUNT: u32 = 8 * 64;
+/// An opcode of the scalar unit that means nothing.
+const NO_OPCODE: u8 = 0x21;
+
+/// A graph whose second node is this kernel.
+fn graph(kernel: Routine) -> CaseResult<(Graph, TensorId)> {
+    let mut g = Graph::new();
+    let x = g.input("x", Shape::dense(F32, &[COUNT]));
+    let y = done(g.unary("before", Op::Relu, x))?;
+    let all = g.view(y);
+    let z = done(g.own("kernel", kernel, vec![all], (F32, &[COUNT]), &[]))?;
+    g.output(z);
+    Ok((g, z))
+}
+
+/// A graph that is right, on any device that works.
+fn sound(node: &Node) -> CaseResult {
+    let mut g = Graph::new();
+    let x = g.input("x", Shape::dense(F32, &[COUNT]));
+    done(g.binary("twice", Op::Add, x, x))?;
+    let g = g.inspect();
+    let share = done(Share::all(node, &GAUDI))?;
+    let session = done(Session::new(node, GAUDI, &share, &g))?;
+    let values: Vec<f32> = (0..COUNT).map(|n| n as f32 - 100.0).collect();
+    done(session.set(x, &F32.encode(&values)))?;
+    done(session.run())?;
+    let wrong = first_difference(&g, &session.values());
+    equal("nodes that differ", wrong.map(|found| found.to_string()), None)
+}
+
+/// Closes within the second that a reset leaves, and sees the device come back.
+fn leave(cx: &Context, node: Node) -> CaseResult {
+    succeed("close", node.close())?;
+    operational(cx)?;
+    sound(&compute(cx)?)
+}
+
+fn ended(answer: &WaitAnswer, error: Errno, status: u32) -> CaseResult {
+    let at = |stop: Stop| stop.request(answer);
+    errno("WAIT_CS", answer.result, error).map_err(at)?;
+    equal("status", answer.status, status).map_err(at)
+}
+
+/// Runs a graph that does not end, then sees the device come back.
+fn stuck(cx: &Context, kernel: Routine, change: impl FnOnce(&mut Programs)) -> CaseResult {
+    let node = compute(cx)?;
+    sound(&node)?;
+    let resets = hard_resets(cx)?;
+    let answer = {
+        let (g, _) = graph(kernel)?;
+        let share = done(Share::all(&node, &GAUDI))?;
+        let plan = done(Plan::new(&g, GAUDI, &share.room))?;
+        let session = done(Session::of(&node, &share, plan, change))?;
+        let sequence = succeed("CS", node.submit(&session.request().custom_timeout(2)))?;
+        node.wait(&WaitRequest::cs(sequence, PATIENCE_US))
+    };
+    leave(cx, node)?;
+    ended(&answer, Errno::ETIMEDOUT, HL_WAIT_CS_STATUS_TIMEDOUT)?;
+    check(hard_resets(cx)? > resets, "the device was reset")
+}
+
+fn faulty(cx: &Context) -> CaseResult {
+    let mut kernel = routine("faulty", "nop\nhalt\n")?;
+    let mut code = kernel.code.to_vec();
+    code[0] = code[0] & !0x3f | NO_OPCODE;
+    kernel.code = Arc::from(code);
+    stuck(cx, kernel, |_programs| ())
+}
+
+/// All descriptors lead to where nothing is mapped.
+fn lost_code(cx: &Context) -> CaseResult {
+    /// In the range of host addresses (gaudi.c: VA_HOST_SPACE_START), far from what is mapped.
+    const NOWHERE: u64 = 0x1_7fff_0000_0000;
+    let registers = GAUDI.tensor;
+    stuck(cx, routine("nothing", "nop\nhalt\n")?, |programs| {
+        super::planted::rewrite(programs, |_queue, Packet { body, .. }| match body {
+            Body::WregBulk { register, values } if u32::from(*register) == registers.queued => {
+                values[registers.code[0] as usize / 8] = NOWHERE;
+            }
+            _ => {}
+        });
+    })
+}
