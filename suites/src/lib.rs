@@ -12,10 +12,12 @@ pub mod dispatch;
 pub mod dmabuf;
 pub mod graph;
 pub mod info;
+pub mod leak;
 pub mod memory;
 pub mod mmap;
 pub mod open;
 pub mod packet;
+pub mod sequence;
 pub mod sysfs;
 pub mod transfer;
 pub mod unreached;
@@ -42,6 +44,8 @@ pub fn all() -> Vec<Case> {
         wait::cases,
         packet::cases,
         transfer::cases,
+        leak::cases,
+        sequence::cases,
     ];
     areas.iter().flat_map(|cases| cases()).collect()
 }

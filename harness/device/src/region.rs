@@ -3,6 +3,8 @@
 //!
 //! Such memory is never a Rust reference: it is read and written through copies.
 
+mod alias;
+
 use nix::errno::Errno;
 use nix::sys::mman::{
     MRemapFlags, MapFlags, ProtFlags, mmap, mmap_anonymous, mprotect, mremap, munmap,
@@ -380,7 +382,10 @@ impl Pages {
 
     /// Sets every byte.
     pub fn fill(&self, byte: u8) {
-        self.write(0, &vec![byte; self.length]);
+        let part = vec![byte; self.length.min(1 << 20)];
+        for offset in (0..self.length).step_by(part.len().max(1)) {
+            self.write(offset, &part[..part.len().min(self.length - offset)]);
+        }
     }
 
     fn inside(&self, offset: usize, length: usize) {

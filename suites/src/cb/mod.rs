@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Command buffers: the CB ioctl (command_buffer.c: hl_cb_ioctl).
 //!
-//! Not covered: running out of DMA memory or of addresses, which needs more memory than a small
-//! guest has, and a reset that begins inside of the call.
+//! Not covered: running out of addresses of mapped buffers.
 
 mod create;
 mod destroy;
+mod flight;
 mod info;
 
 use crate::common::files::Disabled;
@@ -27,6 +27,7 @@ pub fn cases() -> Vec<Case> {
     ];
     cases.extend(create::cases());
     cases.extend(destroy::cases());
+    cases.extend(flight::cases());
     cases.extend(info::cases());
     cases
 }

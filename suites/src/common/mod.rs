@@ -6,6 +6,7 @@ pub mod beside;
 pub mod buffer;
 pub mod files;
 pub mod kernel_memory;
+pub mod level;
 pub mod node;
 pub mod resources;
 pub mod submit;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Submissions that are executed (command_submission.c: cs_ioctl_default, cs_do_release).
 
-use crate::common::submit::{Card, Counters, Held, Listings, PATIENCE_US};
-use case::{Case, CaseResult, Context, Stop, check, equal, succeed};
+use crate::common::files;
+use crate::common::submit::{Beside, Card, Counters, Held, Listings, PATIENCE_US, operational};
+use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
 use device::{CsRequest, Errno, WaitRequest};
 use uapi::accel::*;
@@ -25,10 +26,22 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("cs/complete/a_wrong_restore_is_refused", &["CS-RESTORE-003"], restore_wrong)
             .on(Asics::GAUDI)
             .logs(&["Queue index", "Failed to submit restore CS", "CB handle", "chunk"]),
+        Case::new("cs/complete/a_restore_that_is_aborted_is_no_restore", RESET, restore_aborted)
+            .model()
+            .resets(1)
+            .budget(90)
+            .logs(&[
+                "Hard-Reset requested",
+                "Killing CS",
+                "has been aborted",
+                "failed to complete",
+                "wait_for_fence error",
+            ]),
         Case::new("cs/complete/restore_jobs_without_force_are_ignored", RESTORE, not_restored),
     ]
 }
 
+const RESET: &[&str] = &["CS-RESTORE-004"];
 const RESTORE: &[&str] = &["CS-RESTORE-002"];
 
 fn nop(cx: &Context) -> CaseResult {
@@ -241,6 +254,37 @@ fn restore(cx: &Context) -> CaseResult {
     // The ioctl waits for the restore.
     equal("status of the restore", card.node.wait_cs(1, 0), Ok(HL_WAIT_CS_STATUS_COMPLETED))?;
     card.finish(sequence)
+}
+
+/// The jobs behind a restore do not run when a reset ends it. (A restore that takes too long is
+/// left to chance: its timeout and the wait for it are equally long.)
+fn restore_aborted(cx: &Context) -> CaseResult {
+    let answer = {
+        let card = Card::open(cx)?;
+        let (queue, other) = (card.upload(0), card.download(0));
+        let jobs = [card.nop(other)?, card.nop(queue)?];
+        let request = CsRequest::execute([jobs[0].chunk()])
+            .restore([jobs[1].chunk()])
+            .flags(HL_CS_FLAGS_FORCE_RESTORE);
+        let held = Held::new(cx, &[queue])?;
+        let node = &card.node;
+        let answer = std::thread::scope(|scope| -> CaseResult<_> {
+            let beside = Beside::start(scope, move || node.cs(&request))?;
+            beside.asleep()?;
+            files::write(&cx.at.sysfs.join("hard_reset"), "1")?;
+            beside.join()
+        });
+        held.release()?;
+        drop(jobs);
+        let Card { node, .. } = card;
+        succeed("close", node.close())?;
+        answer?
+    };
+    operational(cx)?;
+    errno("CS whose restore is aborted", answer.result, Errno::ENOEXEC)
+        .map_err(|stop| stop.request(&answer))?;
+    let card = Card::open(cx)?;
+    card.still_runs(card.upload(0))
 }
 
 fn restore_wrong(cx: &Context) -> CaseResult {

@@ -16,7 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
     let behind_mmu = [
         Case::new(
             "memory/alloc/rounds_to_pages_and_counts",
-            &["MEM-ALLOC-001", "MEM-ALLOC-002", "MEM-ALLOC-007", "MEM-FREE-001"],
+            &["MEM-ALLOC-001", "MEM-ALLOC-002", "MEM-ALLOC-007", "MEM-ALLOC-009", "MEM-FREE-001"],
             rounds,
         ),
         Case::new("memory/alloc/rejects_a_size_that_wraps", &["MEM-ALLOC-004"], wraps)
@@ -60,8 +60,9 @@ fn rounds(cx: &Context) -> CaseResult {
     let page = info.device_mem_alloc_default_page_size;
     let before = used(&node)?;
     for (size, rounded) in [(1, page), (page, page), (page + 1, 2 * page)] {
-        for flags in [0, HL_MEM_CONTIGUOUS] {
-            let allocation = succeed("ALLOC", node.alloc(size, 0, flags))?;
+        // The page size that is asked for is not looked at (memory.c: set_alloc_page_size).
+        for (flags, asked) in [(0, 0), (HL_MEM_CONTIGUOUS, 0), (0, 4096), (0, 3)] {
+            let allocation = succeed("ALLOC", node.alloc(size, asked, flags))?;
             check(allocation.handle() != 0, "a handle is not 0")?;
             equal("bytes in use", used(&node)?, before + rounded)?;
             succeed("FREE", allocation.free())?;

@@ -25,6 +25,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("memory/map_host/keeps_a_free_hint", &["MEM-MAPH-001"], hint),
         Case::new("memory/map_host/forced_hints_are_kept_or_refused", &["MEM-MAPH-001"], forced)
             .logs(&["could not be respected", "cannot be respected", "no available va block"]),
+        // Defect D23: the last byte of a hole counts as one too many.
+        Case::new("memory/map_host/a_forced_hint_may_fill_a_hole", &["MEM-MAPH-001"], hole)
+            .logs(&["could not be respected", "no available va block"]),
         Case::new(
             "memory/map_host/unaligned_memory_with_a_hint_is_mapped",
             &["MEM-MAPH-016"],
@@ -156,6 +159,26 @@ fn forced(cx: &Context) -> CaseResult {
     equal("pages pinned", need("count", pinned_pages())?, pinned + 1)?;
     succeed("UNMAP", map.unmap())?;
     still_maps(&node)
+}
+
+/// Two holes between neighbours, each exactly as large as what was there: both can be asked for.
+fn hole(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let pages = host_memory(4096)?;
+    let free = free_address(&node, &pages)?;
+    let force = |place: u64| node.map_host(&pages, free + place * 4096, HL_MEM_FORCE_HINT);
+    let mut maps = (0..5).map(force).collect::<Result<Vec<_>, _>>();
+    for place in [3, 1] {
+        let map = succeed("MAP of neighbours", maps.as_mut().map_err(|why| *why))?.remove(place);
+        succeed("UNMAP between two neighbours", map.unmap())?;
+    }
+    // The second hole first: the driver finds the other one before it.
+    for place in [3, 1] {
+        let map = succeed("MAP where memory was mapped before", force(place))?;
+        equal("address", map.address(), free + place * 4096)?;
+        succeed("UNMAP", map.unmap())?;
+    }
+    Ok(())
 }
 
 fn loose(cx: &Context) -> CaseResult {

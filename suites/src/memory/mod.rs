@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Memory of the device and of the host: the MEMORY ioctl (memory.c: hl_mem_ioctl).
 //!
-//! Not covered: exports (area of DMA-BUF), failures of allocators and of the MMU, regions larger
-//! than a small guest, memory of files.
+//! Not covered: exports (area of DMA-BUF), failures of allocators.
 
 mod account;
 mod alloc;
 mod block;
 mod host;
 mod host_refused;
+mod kinds;
 mod timestamps;
+mod unfinished;
 mod unmap;
 
 use crate::common::files::Disabled;
@@ -29,7 +30,9 @@ pub fn cases() -> Vec<Case> {
     cases.extend(block::cases());
     cases.extend(host::cases());
     cases.extend(host_refused::cases());
+    cases.extend(kinds::cases());
     cases.extend(timestamps::cases());
+    cases.extend(unfinished::cases());
     cases.extend(unmap::cases());
     cases
 }

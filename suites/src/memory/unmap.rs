@@ -2,9 +2,12 @@
 //! UNMAP (memory.c: unmap_device_va).
 
 use super::{host_memory, still_maps};
+use crate::common::submit::{Card, Held, PATIENCE, operational};
 use crate::common::typed::compute;
+use crate::common::wait;
 use case::{Case, CaseResult, Context, equal, errno, succeed};
-use device::{Errno, MemoryRequest, Node, Pages};
+use control::{Asics, FindingKind};
+use device::{CsRequest, Errno, MemoryRequest, Node, Pages};
 use std::sync::Barrier;
 
 /// What the driver says when there is no such mapping.
@@ -21,8 +24,43 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("memory/unmap/one_of_two_threads_succeeds", &["MEM-UNMAP-007"], race)
             .logs(NO_MAPPING)
             .budget(30),
+        Case::new("memory/unmap/ends_what_a_job_still_uses", &["MEM-UNMAP-006"], in_use)
+            .on(Asics::GAUDI)
+            .model()
+            .finds(&[FindingKind::UnmappedAccess])
+            .logs(&["H/W interrupt", "MMU page fault", "RAZWI", "has not finished in"])
+            .resets(1)
+            .budget(90),
         Case::new("memory/unmap/address_is_used_again", &["MEM-UNMAP-008"], again),
     ]
+}
+
+/// A job that waits; when it runs, what it reads is gone. The device faults, the driver tells.
+fn in_use(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let pages = host_memory(4096)?;
+    let info = succeed("INFO HW_IP", card.node.hw_ip())?;
+    let map = succeed("MAP", card.node.map_host(&pages, 0, 0))?;
+    let address = map.address();
+    let queue = card.upload(0);
+    let copy = card.program().copy(address, info.sram_base_address, 4096);
+    {
+        let job = card.job(queue, &copy)?;
+        let held = Held::new(cx, &[queue])?;
+        card.submit(&CsRequest::execute([job.chunk()]).custom_timeout(5))?;
+        succeed("UNMAP of what a job uses", map.unmap())?;
+        errno("second UNMAP", card.node.unmap(address), Errno::EINVAL)?;
+        held.release()?;
+    }
+    let fault = wait::until(PATIENCE, || {
+        let fault = succeed("INFO PAGE_FAULT_EVENT", card.node.page_fault_event())?;
+        Ok((fault.timestamp != 0).then_some(fault.addr))
+    })?;
+    let Card { node, .. } = card;
+    succeed("close", node.close())?;
+    operational(cx)?;
+    equal("address of the fault", fault, Some(address))?;
+    still_maps(&compute(cx)?)
 }
 
 /// Maps without a guard.

@@ -18,7 +18,7 @@ mod signals;
 pub use counters::{Counters, Dropped};
 pub use held::Held;
 pub use job::Job;
-pub use leak::kernel_objects_stay;
+pub use leak::{kernel_objects_stay, small_objects};
 pub use listings::Listings;
 pub use refused::Rejection;
 pub use reset::{hard_resets, operational};

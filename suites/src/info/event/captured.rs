@@ -4,6 +4,7 @@
 
 use super::{appears, id, now, post};
 use crate::common::buffer::{Buffer, FILLINGS};
+use crate::common::level::stays;
 use crate::common::node::Node;
 use crate::info::call::{Request, ask};
 use crate::info::reset;
@@ -53,6 +54,12 @@ pub fn cases() -> Vec<Case> {
             "info/user_mappings/lists_what_was_mapped",
             &["INFO-USER_MAPPINGS-002", "INFO-USER_MAPPINGS-004", "INFO-USER_MAPPINGS-005"],
             mappings,
+        )
+        .logs(&["H/W interrupt", "MMU page fault"]),
+        Case::new(
+            "info/user_mappings/are_given_back_at_the_next_open",
+            &["INFO-PAGE_FAULT_EVENT-006", "INFO-USER_MAPPINGS-002"],
+            rounds,
         )
         .logs(&["H/W interrupt", "MMU page fault"]),
         Case::new(
@@ -208,6 +215,21 @@ fn mappings(cx: &Context) -> CaseResult {
         equal("the mappings", &got, &expected)?;
     }
     Ok(())
+}
+
+/// Faults in one session after the other.
+fn rounds(cx: &Context) -> CaseResult {
+    let broken = |why| case::Stop::Broken(format!("cannot map memory: {why}"));
+    let host = [Pages::new(4096).map_err(broken)?, Pages::new(4096).map_err(broken)?];
+    stays(cx, 24, || {
+        let node = Node::compute(cx)?;
+        let typed = node.typed()?;
+        let maps = host.iter().map(|pages| succeed("MAP", typed.map_host(pages, 0, 0)));
+        let maps = maps.collect::<CaseResult<Vec<_>>>()?;
+        post_fault(cx, &node, 0x1_0000_0000_0000)?;
+        captured(&node)?;
+        maps.into_iter().try_for_each(|map| succeed("UNMAP", map.unmap()))
+    })
 }
 
 fn razwi(cx: &Context) -> CaseResult {
