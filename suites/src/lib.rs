@@ -15,6 +15,7 @@ pub mod info;
 pub mod leak;
 pub mod memory;
 pub mod mmap;
+pub mod onnx;
 pub mod open;
 pub mod packet;
 pub mod sequence;
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Case> {
         dmabuf::cases,
         cs::cases,
         graph::cases,
+        onnx::cases,
         wait::cases,
         packet::cases,
         transfer::cases,

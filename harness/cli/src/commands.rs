@@ -74,7 +74,7 @@ fn take_along(files: &mut Archive, path: &Path) -> Result<()> {
 }
 
 /// One guest for one purpose; its exit code is ours.
-fn one(guest: &GuestOptions, work: Work, mut files: Archive, shell: bool) -> Result<u8> {
+pub fn one(guest: &GuestOptions, work: Work, mut files: Archive, shell: bool) -> Result<u8> {
     let GuestOptions { add, asic, machine: options } = guest;
     for path in add {
         take_along(&mut files, path)?;

@@ -8,12 +8,14 @@ mod clock;
 mod commands;
 mod describe;
 mod exit;
+mod graph;
 mod guest_program;
 mod headers;
 mod importer;
 mod journal;
 mod local;
 mod model;
+mod node_tests;
 mod options;
 mod progress;
 mod report;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Plan(plan) => describe::plan(&plan),
         Command::Exec(exec) => commands::exec(exec),
         Command::Shell(shell) => commands::shell(shell),
+        Command::Graph(graph) => graph::graph(*graph),
         Command::Headers(headers) => headers::headers(&headers),
         Command::Report(report) => report::report(&report),
         Command::Compare(compare) => report::compare(&compare),

@@ -43,6 +43,8 @@ pub enum Command {
     Exec(ExecOptions),
     /// Open a shell inside the guest.
     Shell(GuestOptions),
+    /// Run an ONNX model: a table of its nodes, a timeline, and whether the results are right.
+    Graph(Box<GraphOptions>),
     /// Build the modules of a folder against the headers of a kernel.
     Headers(HeadersOptions),
     /// Write the reports of a run directory again.
@@ -232,6 +234,28 @@ pub struct ExecOptions {
     /// The command line of the program.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
+}
+
+/// `gauntlet graph`.
+#[derive(Args, Debug)]
+pub struct GraphOptions {
+    /// The model.
+    pub file: PathBuf,
+    /// Value of an input; others are random. May repeat.
+    #[arg(long, value_name = "NAME=FILE.pb")]
+    pub input: Vec<String>,
+    /// Where the timeline goes; default: the model's name with .svg, here.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// The guest.
+    #[command(flatten)]
+    pub guest: GuestOptions,
+    /// Run on this machine's card instead of in a guest.
+    #[arg(long)]
+    pub local: bool,
+    /// Which card, e.g. accel0.
+    #[arg(long, value_name = "accelN", requires = "local")]
+    pub device: Option<String>,
 }
 
 /// `gauntlet headers`.

@@ -9,7 +9,7 @@ use crate::select::{self, Group};
 use crate::stop::Stop;
 use crate::target::{Host, ReadyKernel, personality};
 use crate::work::{Watch, Went};
-use crate::{bisect, clock, describe, exit, local, report};
+use crate::{bisect, clock, describe, exit, local, node_tests, report};
 use anyhow::{Context as _, Result};
 use case::{Case, Change};
 use clap::Parser;
@@ -426,6 +426,7 @@ impl<'a> Run<'a> {
         let scale = options.timeout_scale.unwrap_or_else(|| kernel.scale());
         let clocks = Clocks { scale, ..Clocks::default() };
         let names = job.cases.iter().map(|case| case.name.to_string()).collect();
+        let files = node_tests::files(job.cases.iter().copied())?;
         let plan = BootPlan {
             host: self.host,
             kernel,
@@ -439,7 +440,7 @@ impl<'a> Run<'a> {
                 workarounds: kernel.load(job.as_shipped).workarounds(),
             },
             work: Work::Cases(names),
-            files: None,
+            files: files.as_ref(),
             folder: &self.recorder.folder,
             trace: options.trace,
             keep: self.options.keep,

@@ -63,6 +63,7 @@ pub mod plan;
 pub mod schedule;
 pub mod session;
 pub mod tensor;
+pub mod timeline;
 pub mod view;
 
 pub use error::Error;

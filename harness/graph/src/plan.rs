@@ -114,7 +114,8 @@ pub struct Plan {
 }
 
 impl Action {
-    fn reads(&self) -> Vec<TensorId> {
+    /// Tensors that it reads.
+    pub fn reads(&self) -> Vec<TensorId> {
         match self {
             Action::Load(_) => Vec::new(),
             Action::Store(from) | Action::Copy(from, _) => vec![*from],
@@ -123,7 +124,8 @@ impl Action {
         }
     }
 
-    fn writes(&self) -> Option<TensorId> {
+    /// The tensor that it writes in device memory.
+    pub fn writes(&self) -> Option<TensorId> {
         match self {
             Action::Store(_) => None,
             Action::Load(to) | Action::Copy(_, to) | Action::Contraction(_, [_, _, to]) => {

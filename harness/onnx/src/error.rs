@@ -40,6 +40,9 @@ pub enum Error {
         /// What does not fit.
         why: String,
     },
+    /// The graph layer cannot make a node of it.
+    #[error(transparent)]
+    Graph(#[from] graph::Error),
     /// An input of the graph is missing or of another kind.
     #[error("input {name}: {why}")]
     Input {

@@ -13,6 +13,7 @@
 //! Not covered: control flow, sequences, quantisation, strings, training, values in other files.
 
 pub mod error;
+pub mod lower;
 pub mod model;
 pub mod node_test;
 pub mod num;
@@ -21,7 +22,10 @@ pub mod primitive;
 pub mod program;
 pub mod proto;
 pub mod reference;
+pub mod run;
+pub mod sample;
 pub mod tensor;
+pub mod user;
 pub mod view;
 
 pub use error::Error;

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Names another folder with node tests.
 pub const VARIABLE: &str = "GAUNTLET_ONNX";
+/// Where they are in the guest.
+pub const GUEST: &str = "/gauntlet/onnx";
 /// Where they are in the cache folder.
 pub const FOLDER: &str = "onnx-1.19.1/node";
 
@@ -20,6 +22,17 @@ pub const FOLDER: &str = "onnx-1.19.1/node";
 /// others have all that an f32 has: half of the last digit of both is added to the bound.
 const ROUNDED: &[&str] = &["test_averagepool_2d_ceil_last_window_starts_on_pad"];
 const DIGIT: f64 = 1e-4;
+
+/// The files of a test, from the folder of all tests.
+pub fn files(folder: &Path, test: &str) -> Vec<PathBuf> {
+    let own = Path::new(test);
+    let data = own.join("test_data_set_0");
+    let listed = std::fs::read_dir(folder.join(&data)).into_iter().flatten().flatten();
+    let mut names: Vec<_> = listed.map(|entry| data.join(entry.file_name())).collect();
+    names.push(own.join("model.onnx"));
+    names.sort();
+    names
+}
 
 /// A node test.
 #[derive(Clone, Debug)]
@@ -34,15 +47,16 @@ pub struct NodeTest {
     pub outputs: Vec<Tensor>,
 }
 
-/// Where the tests are: `$GAUNTLET_ONNX`, else in the cache folder of this user. `None`: they were
-/// not fetched.
+/// Where the tests are: `$GAUNTLET_ONNX`, else where the guest has them, else in the cache folder of
+/// this user. `None`: they were not fetched.
 pub fn folder() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let cache = set("GAUNTLET_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|path| path.join("gauntlet")))
         .or_else(|| set("HOME").map(|path| path.join(".cache/gauntlet")));
-    let found = set(VARIABLE).or_else(|| cache.map(|path| path.join(FOLDER)))?;
-    found.is_dir().then_some(found)
+    let guest = Some(PathBuf::from(GUEST));
+    let cache = cache.map(|path| path.join(FOLDER));
+    [set(VARIABLE), guest, cache].into_iter().flatten().find(|path| path.is_dir())
 }
 
 impl NodeTest {

@@ -138,10 +138,10 @@ impl Primitive {
         match self {
             Primitive::Unary(unary) => match unary {
                 Unary::Exp => 8.0,
-                Unary::Log => 8.0,
+                Unary::Log | Unary::Sqrt => 4.0,
                 Unary::Sigmoid => 12.0,
                 Unary::Tanh => 24.0,
-                Unary::Sqrt | Unary::Reciprocal => 2.0,
+                Unary::Reciprocal => 2.0,
                 Unary::Abs
                 | Unary::Neg
                 | Unary::Relu
