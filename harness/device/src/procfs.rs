@@ -57,6 +57,24 @@ pub fn pinned_pages() -> Result<u64, Errno> {
     parse_pins(&read("/proc/vmstat")?)
 }
 
+/// Numbers of the physical pages behind so many pages of this process from an address on
+/// (`/proc/self/pagemap`; root only, others see 0). 0 for a page that is not there.
+pub fn frames(address: u64, pages: usize) -> Result<Vec<u64>, Errno> {
+    use std::os::unix::fs::FileExt;
+    let failed = |why: std::io::Error| why.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    let map = std::fs::File::open("/proc/self/pagemap").map_err(failed)?;
+    let mut entries = vec![0; pages * size_of::<u64>()];
+    let first = address / crate::region::page_size() as u64;
+    map.read_exact_at(&mut entries, first * size_of::<u64>() as u64).map_err(failed)?;
+    let entry = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    Ok(entries.chunks(size_of::<u64>()).map(entry).map(frame).collect())
+}
+
+/// Bits 54:0 are the number when bit 63 says that the page is there (pagemap.rst).
+fn frame(entry: u64) -> u64 {
+    if entry >> 63 == 0 { 0 } else { entry & ((1 << 55) - 1) }
+}
+
 fn parse_pins(text: &str) -> Result<u64, Errno> {
     let number = |name: &str| {
         let of =
@@ -94,6 +112,14 @@ pub fn mappings_of(path: &str) -> Result<Vec<String>, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn frames_of_pages_that_are_there_are_told() {
+        assert_eq!(frame(1 << 63 | 1 << 55 | 0x1234), 0x1234);
+        assert_eq!(frame(0x1234), 0);
+        let here = 0_u8;
+        assert_eq!(frames(&raw const here as u64, 2).map(|frames| frames.len()), Ok(2));
+    }
 
     #[test]
     fn this_process() -> Result<(), Errno> {

@@ -5,6 +5,7 @@
 
 mod arbitrate;
 mod copy;
+mod layout;
 mod mapping;
 mod order;
 
@@ -18,7 +19,7 @@ use rand::rngs::StdRng;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    [copy::cases(), mapping::cases(), order::cases(), arbitrate::cases()]
+    [copy::cases(), layout::cases(), mapping::cases(), order::cases(), arbitrate::cases()]
         .into_iter()
         .flatten()
         .collect()
