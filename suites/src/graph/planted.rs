@@ -4,8 +4,10 @@
 
 use super::done;
 use super::reference::{equals, values};
+use crate::common::submit::Held;
 use crate::common::typed::compute;
-use case::{Case, CaseResult, Context, Stop, equal};
+use crate::common::wait;
+use case::{Case, CaseResult, Context, Stop, check, equal};
 use control::Asics;
 use device::Program;
 use graph::check::first_difference;
@@ -13,15 +15,17 @@ use graph::chip::{Chip, GAUDI};
 use graph::plan::Plan;
 use graph::schedule::Programs;
 use graph::{DataType, Graph, Op, Session, Shape, Share, TensorId};
-use hw::packet::{Packet, decode};
+use hw::packet::{Body, Packet, decode};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) fn cases() -> Vec<Case> {
     let rows = &["GRAPH-018", "GRAPH-020"];
     let cases = vec![
         Case::new("graph/planted/a_flipped_bit_of_a_kernel_is_found", rows, flipped),
+        Case::new("graph/planted/a_wrong_value_of_a_monitor_is_found", rows, early).model(),
         Case::new("graph/planted/inputs_may_move_to_other_pages", &["GRAPH-019"], moved),
     ];
     cases.into_iter().map(|case| case.on(Asics::GAUDI).budget(60)).collect()
@@ -112,6 +116,52 @@ fn flipped(cx: &Context) -> CaseResult {
         done(session.wait(done(sequence)?))?;
     }
     equal("first node that differs without the fault", culprit(&chain, &sound), None)?;
+    let wrong = culprit(&chain, &faulty);
+    equal("first node that differs", wrong.as_deref(), Some("square"))
+}
+
+/// The second core does not wait for the first: its monitor fires at 0 already. The first is held
+/// until the second is done.
+fn early(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let chain = chain()?;
+    let input = values(&mut StdRng::seed_from_u64(52), COUNT);
+    let share = done(Share::all(&node, &GAUDI))?;
+    let plan = done(Plan::new(&chain.graph, GAUDI, &share.room))?;
+    let queue = |name: &str| {
+        let step = plan.steps.iter().find(|step| step.name == name);
+        step.map(|step| step.queues[0])
+            .ok_or_else(|| Stop::Broken(format!("the plan has no step {name}")))
+    };
+    let (first, second) = (queue("double")?, queue("square")?);
+    check(first != second, "both nodes have a core of their own")?;
+    let sound = done(Session::of(&node, &share, plan.clone(), |_programs| ()))?;
+    let sound = ready(sound, &chain, &input)?;
+    done(sound.run())?;
+    equal("first node that differs without the fault", culprit(&chain, &sound), None)?;
+    drop(sound);
+    let arm = share.syncs.manager.arm(0);
+    let arms = arm..arm + 4 * u64::from(share.syncs.manager.monitors());
+    let faulty = Session::of(&node, &share, plan, |programs| {
+        rewrite(programs, |queue, packet| match &mut packet.body {
+            Body::MsgLong { address, value, .. } if queue == second && arms.contains(address) => {
+                *value &= !hw::sync::arm::TARGET.mask();
+            }
+            _ => {}
+        });
+    });
+    // Another input: what the run before left in the memory of the device is wrong now.
+    let other: Vec<f32> = input.iter().map(|x| x + 1.0).collect();
+    let faulty = ready(done(faulty)?, &chain, &other)?;
+    let spoiled = faulty.get(chain.square);
+    let held = Held::new(cx, &[first])?;
+    let sequence = done(faulty.submit())?;
+    let done_early = wait::until(Duration::from_secs(20), || {
+        Ok((faulty.get(chain.square) != spoiled).then_some(()))
+    })?;
+    held.release()?;
+    done(faulty.wait(sequence))?;
+    check(done_early.is_some(), "the second node does not wait for the first")?;
     let wrong = culprit(&chain, &faulty);
     equal("first node that differs", wrong.as_deref(), Some("square"))
 }

@@ -2,7 +2,7 @@
 //! Graphs that run again and again, and two of them at once.
 
 use super::done;
-use super::reference::{compare, values};
+use super::reference::{compare, equals, values};
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context, equal};
 use control::Asics;
@@ -18,6 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
             .budget(120),
         Case::new("graph/replay/new_inputs_give_new_results", &["GRAPH-019"], fresh),
         Case::new("graph/streams/two_graphs_interleave", &["GRAPH-020"], interleaved),
+        Case::new("graph/streams/all_queues_work_at_once", &["GRAPH-020"], crowded).budget(60),
     ];
     cases.into_iter().map(|case| case.on(Asics::GAUDI)).collect()
 }
@@ -88,39 +89,66 @@ fn fresh(cx: &Context) -> CaseResult {
     Ok(())
 }
 
+fn interleaved(cx: &Context) -> CaseResult {
+    together(cx, 2, 20)
+}
+
+/// All four streams of the DMA engines that reach the host, both masters of the matrix engine and
+/// all tensor cores.
+fn crowded(cx: &Context) -> CaseResult {
+    together(cx, 4, 10)
+}
+
+/// Element by element: what has no master of the matrix engine left works on tensor cores alone.
+fn small() -> CaseResult<(Graph, [TensorId; 3])> {
+    let mut g = Graph::new();
+    let square = Shape::dense(DATA, &[N as u32, N as u32]);
+    let (a, b) = (g.input("a", square.clone()), g.input("b", square));
+    let sum = done(g.binary("sum", Op::Add, a, b))?;
+    let c = done(g.cast("c", sum, DataType::F32))?;
+    g.output(c);
+    Ok((g, [a, b, c]))
+}
+
 /// A graph that runs beside others.
 struct Running<'a> {
     session: Session<'a>,
     output: TensorId,
     operands: [Vec<f32>; 2],
+    products: bool,
 }
 
 impl Running<'_> {
     fn check(&self) -> CaseResult {
         let got = self.session.get(self.output);
         let [x, y] = &self.operands;
-        check(x, y, &got)
+        if self.products {
+            return check(x, y, &got);
+        }
+        let sum: Vec<f32> = x.iter().zip(y).map(|(x, y)| x + y).collect();
+        equals("c", &DataType::F32.decode(&got), &DATA.decode(&DATA.encode(&sum)))
     }
 }
 
-/// One graph on each of two streams with its part of the engines, both running at once.
-fn interleaved(cx: &Context) -> CaseResult {
+/// One graph on each stream with its part of the engines, all running at once.
+fn together(cx: &Context, streams: u8, rounds: u32) -> CaseResult {
     let node = compute(cx)?;
     let share = done(Share::all(&node, &GAUDI))?;
     let mut random = StdRng::seed_from_u64(21);
     let mut all = Vec::new();
-    for stream in 0..2u8 {
-        let chip = GAUDI.stream(stream).part(stream.into(), 2);
-        let (g, [a, b, output]) = graph()?;
-        let share = share.half(stream != 0);
+    for stream in 0..streams {
+        let chip = GAUDI.stream(stream).part(stream.into(), streams.into());
+        let products = usize::from(stream) < chip.masters.len();
+        let (g, [a, b, output]) = if products { graph()? } else { small()? };
+        let share = share.half(stream & 1 != 0).half(stream & 2 != 0);
         let session = done(Session::new(&node, chip, &share, &g))?;
         let operands = [(); 2].map(|()| values(&mut random, N * N));
         for (id, values) in [a, b].into_iter().zip(&operands) {
             done(session.set(id, &DATA.encode(values)))?;
         }
-        all.push(Running { session, output, operands });
+        all.push(Running { session, output, operands, products });
     }
-    for _ in 0..20 {
+    for _ in 0..rounds {
         let mut running = Vec::new();
         for one in &all {
             done(one.session.spoil(one.output))?;

@@ -26,6 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
     let bad = &[FindingKind::BadPacket];
     let lost = &[FindingKind::BadPacket, FindingKind::UnmappedAccess];
     vec![
+        stuck("graph/trouble/a_kernel_without_end_is_ended", endless),
         stuck("graph/trouble/a_kernel_that_faults_is_reported", faulty).finds(bad),
         stuck("graph/trouble/a_descriptor_without_code_is_reported", lost_code).finds(lost),
     ]
@@ -108,6 +109,14 @@ fn stuck(cx: &Context, kernel: Routine, change: impl FnOnce(&mut Programs)) -> C
     leave(cx, node)?;
     ended(&answer, Errno::ETIMEDOUT, HL_WAIT_CS_STATUS_TIMEDOUT)?;
     check(hard_resets(cx)? > resets, "the device was reset")
+}
+
+fn without_end() -> CaseResult<Routine> {
+    routine("without_end", "nop\n.again:\nnop\njmpr .again\nnop\nhalt\n")
+}
+
+fn endless(cx: &Context) -> CaseResult {
+    stuck(cx, without_end()?, |_programs| ())
 }
 
 fn faulty(cx: &Context) -> CaseResult {
