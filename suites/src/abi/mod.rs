@@ -2,13 +2,15 @@
 //! The layout of the interface as the running kernel has it: numbers, how many bytes it reads of
 //! each argument, how many it writes of each answer. (What headers say is compared in `bindings`.)
 //!
-//! Not covered: 32-bit programs; answers that firmware must sign.
+//! Answers that there are only after an event are measured where the events are
+//! (`info/*_event/*`). Not covered: 32-bit programs.
 
 use crate::common::buffer::{Buffer, FILLINGS};
 use crate::common::node::Node;
 use crate::info::call::{Request, ask_bytes};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
-use device::{DebugRequest, Errno, Pages};
+use device::cs::Forged;
+use device::{CsRequest, DebugRequest, Errno, Pages};
 use uapi::accel::*;
 
 /// An ioctl: number, rows of its number and of the size of its argument.
@@ -76,25 +78,29 @@ struct Answer {
 }
 
 const ANSWERS: &[Answer] = &[
-    Answer {
-        name: "hw_ip_info",
-        op: HL_INFO_HW_IP_INFO,
-        size: 304,
-        old: Some(256),
-        rows: &["ABI-008", "ABI-028"],
-    },
-    Answer {
-        name: "hw_idle",
-        op: HL_INFO_HW_IDLE,
-        size: 40,
-        old: Some(24),
-        rows: &["ABI-009", "ABI-028"],
-    },
-    Answer { name: "time_sync", op: HL_INFO_TIME_SYNC, size: 24, old: None, rows: &["ABI-010"] },
+    answer("hw_ip_info", HL_INFO_HW_IP_INFO, 304, Some(256), &["ABI-008", "ABI-028"]),
+    answer("hw_idle", HL_INFO_HW_IDLE, 40, Some(24), &["ABI-009", "ABI-028"]),
+    answer("time_sync", HL_INFO_TIME_SYNC, 24, None, &["ABI-010"]),
+    answer("secured_attestation", HL_INFO_SECURED_ATTESTATION, 3592, Some(3592), &["ABI-012"]),
+    answer("undefined_opcode_event", HL_INFO_UNDEFINED_OPCODE_EVENT, 288, Some(288), &["ABI-013"]),
+    answer("dev_signed", HL_INFO_DEV_SIGNED, 7944, None, &["ABI-014"]),
 ];
 
+const fn answer(
+    name: &'static str,
+    op: u32,
+    size: usize,
+    old: Option<usize>,
+    rows: &'static [&'static str],
+) -> Answer {
+    Answer { name, op, size, old, rows }
+}
+
+/// Room for any answer.
+const ROOM: usize = 16 << 10;
+
 /// What the driver says to arguments that are all ones.
-const LOG: &[&str] = &["Invalid", "Unknown", "invalid", "CS", "padding", "pad"];
+const LOG: &[&str] = &["Invalid", "Unknown", "invalid", "CS", "padding", "pad", "chunk"];
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
@@ -105,13 +111,17 @@ pub fn cases() -> Vec<Case> {
             "event",
             "debug coresight",
         ])];
+    cases.push(Case::new("abi/cs_chunk/has_its_size", &["ABI-004"], chunk).logs(LOG));
     cases.extend(CALLS.iter().map(|call| {
         let name = format!("abi/{}/reads_exactly_its_argument", call.name);
         Case::new(name, call.rows, |cx| reads(cx, call)).logs(LOG)
     }));
     cases.extend(ANSWERS.iter().map(|answer| {
         let name = format!("abi/{}/has_its_size", answer.name);
-        Case::new(name, answer.rows, |cx| has_size(cx, answer)).control_only()
+        let case = Case::new(name, answer.rows, |cx| has_size(cx, answer)).control_only();
+        // Other firmware than the model's may not sign anything.
+        let signed = [HL_INFO_SECURED_ATTESTATION, HL_INFO_DEV_SIGNED].contains(&answer.op);
+        if signed { case.model() } else { case }
     }));
     cases
 }
@@ -139,10 +149,11 @@ fn has_size(cx: &Context, answer: &Answer) -> CaseResult {
     let node = Node::control(cx)?;
     let mut written = 0;
     for filling in FILLINGS {
-        let mut buffer = Buffer::new(4096)?;
+        let mut buffer = Buffer::new(ROOM)?;
         buffer.fill(filling);
-        succeed(answer.name, Request::new(answer.op, buffer.start(), 4096).sent(&node))?;
-        let bytes = buffer.read(buffer.start(), 4096);
+        let request = Request::new(answer.op, buffer.start(), ROOM as u32);
+        succeed(answer.name, request.sent(&node))?;
+        let bytes = buffer.read(buffer.start(), ROOM);
         let last = bytes.iter().rposition(|byte| *byte != filling);
         written = written.max(last.map_or(0, |last| last + 1));
     }
@@ -151,6 +162,30 @@ fn has_size(cx: &Context, answer: &Answer) -> CaseResult {
         let whole = ask_bytes(&node, answer.op, answer.size)?;
         let prefix = ask_bytes(&node, answer.op, old)?;
         check(whole.starts_with(&prefix), "an older program gets the start of the answer")?;
+    }
+    Ok(())
+}
+
+/// Chunks of submissions: so many bytes of each are read, and the next begins behind them.
+fn chunk(cx: &Context) -> CaseResult {
+    const SIZE: usize = 64;
+    equal("size in the header", size_of::<hl_cs_chunk>(), SIZE)?;
+    let node = crate::common::typed::compute(cx)?;
+    let mut buffer = Buffer::new(4096)?;
+    // A queue that is not there: the chunk is refused after it was read.
+    buffer.fill(0xff);
+    for count in [1, 2, 7] {
+        let whole = buffer.before_end(count * SIZE);
+        for (place, expected) in [(whole, Errno::EINVAL), (whole + 1, Errno::EFAULT)] {
+            let forged = Forged {
+                execute_address: Some(place),
+                execute_count: Some(count as u32),
+                ..Forged::default()
+            };
+            let request = CsRequest::execute(Vec::new()).forged(forged);
+            errno(&format!("CS of {count} chunks"), node.submit(&request), expected)
+                .map_err(|stop| stop.request(&request))?;
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ pub mod buffer;
 pub mod files;
 pub mod kernel_memory;
 pub mod level;
+pub mod log;
 pub mod node;
 pub mod resources;
 pub mod submit;

@@ -16,9 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
             .logs(alone),
         Case::new("cs/limit/takes_internal_jobs_with_an_external_one", &["CS-MIX-002"], mixed)
             .on(Asics::GAUDI),
-        Case::new("cs/limit/a_full_queue_refuses_for_now", &["CS-MIX-003", "CS-SAN-015"], full)
-            .model()
-            .budget(60),
+        Case::new("cs/limit/a_full_queue_refuses_for_now", FULL, full).model().budget(60),
         Case::new("cs/limit/a_full_internal_queue_refuses_for_now", &["CS-MIX-004"], full_internal)
             .on(Asics::GAUDI)
             .model()
@@ -27,18 +25,28 @@ pub(super) fn cases() -> Vec<Case> {
             .on(Asics::GAUDI)
             .model()
             .budget(60),
-        Case::new("cs/limit/takes_64_in_flight", &["CS-MIX-006"], in_flight)
-            .on(Asics::GAUDI2)
-            .model(),
-        Case::new("cs/limit/takes_16384_in_flight", &["CS-MIX-007"], many_in_flight)
-            .on(Asics::GAUDI)
-            .model()
-            .budget(90),
+        Case::new(
+            "cs/limit/takes_64_in_flight",
+            &["CS-MIX-006", "INFO-CS_COUNTERS-009"],
+            in_flight,
+        )
+        .on(Asics::GAUDI2)
+        .model(),
+        Case::new(
+            "cs/limit/takes_16384_in_flight",
+            &["CS-MIX-007", "INFO-CS_COUNTERS-009"],
+            many_in_flight,
+        )
+        .on(Asics::GAUDI)
+        .model()
+        .budget(90),
         Case::new("cs/limit/completion_queues_wrap", &["CS-OK-001"], wrap)
             .rows_on(Asic::Gaudi, &["CS-MIX-005"])
             .budget(60),
     ]
 }
+
+const FULL: &[&str] = &["CS-MIX-003", "CS-SAN-015", "INFO-CS_COUNTERS-008"];
 
 /// Entries of a queue of the driver (habanalabs.h: HL_QUEUE_LENGTH).
 const LENGTH: usize = 4096;

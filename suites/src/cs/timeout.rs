@@ -10,9 +10,11 @@ use crate::common::resources::eventfd;
 use crate::common::submit::{
     Beside, Card, Held, Job, PATIENCE_US, Rejection, hard_resets, operational,
 };
+use crate::common::typed::compute;
 use crate::common::wait;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use device::{CsRequest, Errno, Node, WaitRequest};
+use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 use uapi::accel::*;
 
@@ -33,6 +35,12 @@ pub(super) fn cases() -> Vec<Case> {
             .own_guest()
             .budget(120)
             .logs(LOG),
+        stuck(Case::new(
+            "cs/timeout/the_first_is_kept_until_the_next_open",
+            &["INFO-CS_TIMEOUT_EVENT-007"],
+            first,
+        ))
+        .model(),
         Case::new("cs/timeout/long_times_do_not_wrap", &["CS-OK-005"], long)
             .model()
             .budget(120)
@@ -220,6 +228,46 @@ fn told(cx: &Context) -> CaseResult {
 
 fn meanwhile(cx: &Context) -> CaseResult {
     late(cx, false)
+}
+
+/// Two submissions take too long, one after the other: the first is noted, and the second only
+/// causes a reset.
+fn first(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let control = succeed("open of the control node", Node::open(&cx.at.control))?;
+    let clock = || {
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
+        now.map(|now| now.tv_sec() * 1_000_000_000 + now.tv_nsec())
+            .map_err(|why| Stop::Broken(format!("the clock cannot be read: {why}")))
+    };
+    let began = clock()?;
+    let (sequence, noted_at) = {
+        let jobs = [card.nop(card.upload(0))?, stuck(&card, card.upload(1))?];
+        let held = Held::new(cx, &[card.upload(0)])?;
+        let request = CsRequest::execute([jobs[0].chunk()])
+            .custom_timeout(1)
+            .flags(HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT);
+        let sequence = card.submit(&request)?;
+        noted(&card.node, sequence)?;
+        let noted_at = clock()?;
+        written_down(&card, sequence)?;
+        // The driver watches only the oldest submission.
+        held.release()?;
+        card.finish(sequence)?;
+        let second = card.submit(&CsRequest::execute([jobs[1].chunk()]).custom_timeout(1))?;
+        timed_out(&card.node, second)?;
+        (sequence, noted_at)
+    };
+    let Card { node, .. } = card;
+    succeed("close", node.close())?;
+    operational(cx)?;
+    let event = succeed("INFO CS_TIMEOUT_EVENT", control.cs_timeout_event())?;
+    equal("submission of the event", event.seq, sequence)?;
+    let bracket = began + 1_000_000_000..=noted_at;
+    check(bracket.contains(&event.timestamp), &format!("{} is in {bracket:?}", event.timestamp))?;
+    drop(compute(cx)?);
+    let event = succeed("INFO CS_TIMEOUT_EVENT", control.cs_timeout_event())?;
+    equal("timestamp, seq after the next open", (event.timestamp, event.seq), (0, 0))
 }
 
 /// Times in seconds whose milliseconds do not fit in 32 bits; what is left of the first is 704 ms.

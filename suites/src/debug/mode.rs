@@ -23,7 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("debug/mode/leaving_stops_trace_memories", &["DEBUG-004"], stops)
             .on(Asics::GAUDI)
             .model(),
-        Case::new("debug/mode/ends_with_the_user", &["DEBUG-049"], ends),
+        Case::new("debug/mode/ends_with_the_user", &["DEBUG-049", "OPEN-024"], ends),
         Case::new("debug/mode/close_stops_trace_memories", &["DEBUG-049"], close_stops)
             .on(Asics::GAUDI)
             .model(),

@@ -6,8 +6,10 @@ mod arguments;
 mod compat;
 mod control;
 mod core;
+mod fuzz;
 mod numbers;
-mod version;
+mod removed;
+pub(crate) mod version;
 
 use case::Case;
 
@@ -20,6 +22,8 @@ pub fn cases() -> Vec<Case> {
         compat::cases,
         version::cases,
         core::cases,
+        fuzz::cases,
+        removed::cases,
     ];
     parts.iter().flat_map(|part| part()).collect()
 }

@@ -48,14 +48,19 @@ fn identity(cx: &Context) -> CaseResult {
     let version = Version::ask(&Node::compute(cx)?, 256)?;
     equal("name", version.text(0, 256).as_str(), "habanalabs")?;
     check(!version.text(2, 256).is_empty(), "there is a description")?;
-    let system = nix::sys::utsname::uname().map_err(|why| Stop::Broken(format!("uname: {why}")))?;
-    let release = system.release().to_string_lossy().into_owned();
-    let kernel = kernel_version(&release)
-        .ok_or_else(|| Stop::Broken(format!("{release:?} is no kernel release")))?;
+    let kernel = running()?;
     equal("major, minor", (version.numbers.0, version.numbers.1), (kernel.0, kernel.1))?;
     // Distributions do not count stable releases in the name of the release.
     let patch = kernel.2.unwrap_or(version.numbers.2);
     equal("patch level", version.numbers.2, patch)
+}
+
+/// The version of the running kernel.
+pub fn running() -> CaseResult<(i32, i32, Option<i32>)> {
+    let system = nix::sys::utsname::uname().map_err(|why| Stop::Broken(format!("uname: {why}")))?;
+    let release = system.release().to_string_lossy().into_owned();
+    kernel_version(&release)
+        .ok_or_else(|| Stop::Broken(format!("{release:?} is no kernel release")))
 }
 
 /// `6.12.117+deb13-amd64`: three numbers; `7.3-amd64`: the third is not said.

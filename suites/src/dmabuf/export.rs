@@ -92,8 +92,12 @@ const REFUSED: &[Refused] = &[
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
-        Case::new("dmabuf/export/gives_a_descriptor_of_the_size", &["DMABUF-014"], sizes)
-            .on(Asics::GAUDI),
+        Case::new(
+            "dmabuf/export/gives_a_descriptor_of_the_size",
+            &["DMABUF-014", "ABI-030"],
+            sizes,
+        )
+        .on(Asics::GAUDI),
         Case::new("dmabuf/export/takes_the_last_page", &["DMABUF-014", "DMABUF-017"], last)
             .on(Asics::GAUDI)
             .model(),

@@ -3,9 +3,9 @@
 //! (`firmware_if.c: hl_fw_get_sec_attest_data`, `habanalabs_ioctl.c: send_fw_generic_request`).
 
 use super::call::{Request, ask_with};
-use crate::common::buffer::{Buffer, FILLINGS};
+use crate::common::buffer::{Buffer, FILLINGS, KERNEL_ADDRESS};
 use crate::common::node::Node;
-use case::{Case, CaseResult, Context, check, equal, errno, succeed};
+use case::{Case, CaseResult, Context, check, equal, errno, require, succeed};
 use nix::errno::Errno;
 use uapi::accel::{HL_INFO_FW_GENERIC_REQ, hl_info_sec_attest, hl_info_signed};
 
@@ -48,6 +48,21 @@ pub fn cases() -> Vec<Case> {
             let request = Request::new(HL_INFO_FW_GENERIC_REQ, 0, 0).extra(VERSIONS);
             errno("FW_GENERIC_REQ", request.sent(&Node::control(cx)?), Errno::ENOMEM)
         }),
+        Case::new(
+            "info/fw_generic_req/reports_memory_it_cannot_write",
+            &["INFO-FW_GENERIC_REQ-001"],
+            unwritable,
+        ),
+        Case::new(
+            "info/fw_generic_req/rejects_requests_of_later_kernels",
+            &["INFO-FW_GENERIC_REQ-008"],
+            later,
+        ),
+        Case::new(
+            "info/fw_generic_req/passes_counters_and_power_states",
+            &["INFO-FW_GENERIC_REQ-006", "INFO-FW_GENERIC_REQ-007"],
+            passed,
+        ),
         Case::new("info/fw_generic_req/gives_its_buffer_back", &["INFO-FW_GENERIC_REQ-005"], pool)
             .budget(60),
         Case::new(
@@ -98,6 +113,71 @@ fn unknown(cx: &Context) -> CaseResult {
             .map_err(|stop| stop.request(&request))?;
     }
     equal("the buffer", buffer.read(buffer.start(), 4096), vec![FILLINGS[0]; 4096])
+}
+
+/// Firmware is asked first: that it answered is wasted, and nothing is lost by it.
+fn unwritable(cx: &Context) -> CaseResult {
+    let node = Node::control(cx)?;
+    let asked = || -> CaseResult<u64> {
+        let seen = cx.model()?.seen()?.cpu_packets;
+        Ok(seen.iter().find(|(opcode, _)| *opcode == GENERIC_PACKET).map_or(0, |(_, n)| *n))
+    };
+    let mut buffer = Buffer::new(4096)?;
+    let early = buffer.before_end(4095);
+    for (count, pointer) in (1..).zip([buffer.forbidden(), early, KERNEL_ADDRESS, 0]) {
+        let request = Request::new(HL_INFO_FW_GENERIC_REQ, pointer, 4096).extra(VERSIONS);
+        errno("FW_GENERIC_REQ", request.sent(&node), Errno::EFAULT)
+            .map_err(|stop| stop.request(&request))?;
+        equal("requests that reached the firmware", asked()?, count)?;
+    }
+    buffer.read_only()?;
+    let request = Request::new(HL_INFO_FW_GENERIC_REQ, buffer.start(), 4096).extra(VERSIONS);
+    errno("FW_GENERIC_REQ to a read-only page", request.sent(&node), Errno::EFAULT)?;
+    pool(cx)
+}
+
+/// Requests that 6.12 does not know and 7.3 does: counters of errors, power state.
+const LATER: [u32; 2] = [1, 2];
+
+/// The first kernel that knows them.
+const KNOWN_SINCE: (i32, i32) = (7, 3);
+
+fn knows_them() -> CaseResult<bool> {
+    let (major, minor, _) = crate::dispatch::version::running()?;
+    Ok((major, minor) >= KNOWN_SINCE)
+}
+
+fn later(cx: &Context) -> CaseResult {
+    require(!knows_them()?, "a kernel before 7.3")?;
+    let node = Node::control(cx)?;
+    let buffer = Buffer::new(4096)?;
+    for pointer in [buffer.start(), buffer.forbidden()] {
+        for request in LATER {
+            let request = Request::new(HL_INFO_FW_GENERIC_REQ, pointer, 4096).extra(request);
+            errno("FW_GENERIC_REQ", request.sent(&node), Errno::EINVAL)
+                .map_err(|stop| stop.request(&request))?;
+        }
+    }
+    equal("the buffer", buffer.read(buffer.start(), 4096), vec![FILLINGS[0]; 4096])
+}
+
+/// The request about counters brings data along: what the firmware of the model gives back is what
+/// it was given.
+fn passed(cx: &Context) -> CaseResult {
+    require(knows_them()?, "a kernel from 7.3 on")?;
+    let node = Node::control(cx)?;
+    let mut buffer = Buffer::new(4096)?;
+    for request in LATER {
+        buffer.fill(FILLINGS[1]);
+        let request = Request::new(HL_INFO_FW_GENERIC_REQ, buffer.start(), 4096).extra(request);
+        succeed("FW_GENERIC_REQ", request.sent(&node)).map_err(|stop| stop.request(&request))?;
+    }
+    let counters = Request::new(HL_INFO_FW_GENERIC_REQ, buffer.start(), 4096).extra(LATER[0]);
+    buffer.fill(FILLINGS[1]);
+    succeed("FW_GENERIC_REQ", counters.sent(&node))?;
+    equal("the data", buffer.read(buffer.start(), 4096), vec![FILLINGS[1]; 4096])?;
+    let unreadable = Request { pointer: buffer.forbidden(), ..counters };
+    errno("FW_GENERIC_REQ without its data", unreadable.sent(&node), Errno::EFAULT)
 }
 
 fn large(cx: &Context) -> CaseResult {

@@ -3,15 +3,24 @@
 //! of the context (`habanalabs_ioctl.c: cs_counters_info`, `command_submission.c`).
 
 use super::call::ask;
+use super::silent::after_a_heartbeat;
+use crate::common::files::Disabled;
 use crate::common::node::Node;
-use case::{Case, CaseResult, Context, check, equal, succeed};
+use crate::common::submit::{Card, Counters, Dropped};
+use case::{Case, CaseResult, Context, Stop, check, equal, fail, succeed};
 use control::Asics;
 use device::{Chunk, CsRequest};
+use nix::errno::Errno;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use uapi::accel::{self, hl_info_cs_counters};
 
 /// Names of the counters, in the order of the structure.
 const REASONS: [&str; 6] =
     ["out_of_mem", "parsing", "queue_full", "device_in_reset", "max_cs_in_flight", "validation"];
+
+/// How long the unlucky moment may take to come.
+const LIMIT: Duration = Duration::from_secs(8);
 
 /// Bytes that are no packet: the opcode field is all ones (`gaudi_packets.h`).
 const NO_PACKET: [u8; 16] = [0xff; 16];
@@ -38,6 +47,14 @@ pub fn cases() -> Vec<Case> {
         )
         .on(Asics::GAUDI)
         .logs(&["Invalid", "Failed to parse"]),
+        Case::new(
+            "info/cs_counters/counts_submissions_that_a_reset_overtakes",
+            &["INFO-CS_COUNTERS-010", "CS-MIX-008"],
+            overtaken,
+        )
+        .model()
+        .budget(60)
+        .logs(&["CS rejected!", "Failed to submit CS"]),
         Case::new(
             "info/cs_counters/starts_at_zero_for_each_context",
             &["INFO-CS_COUNTERS-001"],
@@ -96,6 +113,46 @@ fn unparsable(node: &device::Node) -> CaseResult {
     let job = Chunk::job(accel::GAUDI_QUEUE_ID_DMA_0_0, buffer.handle(), NO_PACKET.len() as u32);
     let answer = node.cs(&CsRequest::execute(vec![job])).accepted();
     check(answer.is_err(), "bytes that are no packet are refused")
+}
+
+/// The device is switched off and on while a thread submits: sooner or later one submission was
+/// let in while it was on and reaches the queues while it is off.
+fn overtaken(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let job = card.nop(card.upload(0))?;
+    let before = Counters::read(&card.node)?;
+    // A heartbeat that is overtaken ends in a reset.
+    after_a_heartbeat(cx)?;
+    let over = AtomicBool::new(false);
+    let request = CsRequest::execute([job.chunk()]);
+    let (node, request, done) = (&card.node, &request, &over);
+    let (dropped, switched) = std::thread::scope(|scope| -> CaseResult<_> {
+        let submitter = scope.spawn(move || -> CaseResult<u64> {
+            let end = Instant::now() + LIMIT;
+            let result = loop {
+                match node.submit(request) {
+                    Ok(_) | Err(Errno::EBUSY | Errno::EAGAIN) if Instant::now() < end => {}
+                    Err(Errno::EPERM) => break Ok(1),
+                    other => break fail(format!("CS gives {other:?}, expected EPERM at last")),
+                }
+            };
+            done.store(true, Ordering::Release);
+            result
+        });
+        let mut switched = Ok(());
+        while switched.is_ok() && !done.load(Ordering::Acquire) {
+            switched = Disabled::new(cx).map(drop);
+        }
+        let dropped = submitter.join().map_err(|_| Stop::Broken("a thread panicked".into()))?;
+        Ok((dropped?, switched))
+    })?;
+    switched?;
+    // What was let in is completed.
+    card.still_runs(card.upload(0))?;
+    // The others may have found the queue full, too: that is another counter.
+    let (now, index) = (Counters::read(&card.node)?, Dropped::InReset as usize);
+    equal("total_device_in_reset_drop_cnt", now.total[index], before.total[index] + dropped)?;
+    equal("ctx_device_in_reset_drop_cnt", now.own[index], before.own[index] + dropped)
 }
 
 fn fresh(cx: &Context) -> CaseResult {

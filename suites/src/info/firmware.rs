@@ -64,6 +64,18 @@ pub fn cases() -> Vec<Case> {
         .personality("firmware_numbers_plls", |card| card.boot_status0 |= DYNAMIC_PLL)
         .logs(&["Invalid PLL index"]),
         Case::new(
+            "info/pll_frequency/rejects_plls_that_the_firmware_does_not_have",
+            &["INFO-PLL_FREQUENCY-007"],
+            missing_pll,
+        )
+        .control_only()
+        .model()
+        .personality("firmware_has_two_plls", |card| {
+            card.boot_status0 |= DYNAMIC_PLL;
+            card.pll_mhz.truncate(2);
+        })
+        .logs(&["PLL index", "Failed to"]),
+        Case::new(
             "info/pll_frequency/passes_unknown_index_to_old_firmware",
             &["INFO-PLL_FREQUENCY-008", "INFO-PLL_FREQUENCY-011"],
             |cx| bad_pll(cx, Errno::EIO),
@@ -179,6 +191,27 @@ fn bad_pll(cx: &Context, expected: Errno) -> CaseResult {
         errno("INFO", request.sent(&node), expected).map_err(|stop| stop.request(&request))?;
     }
     equal("the buffer", buffer.read(buffer.start(), 8), vec![FILLINGS[0]; 8])
+}
+
+/// Firmware lists its PLLs (`cpucp_info.pll_map`): of all indices that the driver knows, only those
+/// are asked for.
+fn missing_pll(cx: &Context) -> CaseResult {
+    let node = Node::control(cx)?;
+    let card = cx.model()?.personality()?;
+    let mut answered = 0;
+    for index in 0..PLLS[cx.asic() as usize] {
+        let buffer = Buffer::new(8)?;
+        let request = Request::new(accel::HL_INFO_PLL_FREQUENCY, buffer.start(), 8).extra(index);
+        match request.sent(&node) {
+            Ok(()) => answered += 1,
+            refused => {
+                errno("INFO", refused, Errno::EINVAL).map_err(|stop| stop.request(&request))?;
+                equal("the buffer", buffer.read(buffer.start(), 8), vec![FILLINGS[0]; 8])?;
+            }
+        }
+    }
+    check(answered <= card.pll_mhz.len(), &format!("{answered} PLLs answer, too many"))?;
+    check(answered < PLLS[cx.asic() as usize] as usize, "some PLL is missing")
 }
 
 fn clocks(cx: &Context) -> CaseResult {

@@ -15,6 +15,9 @@ use nix::errno::Errno;
 /// Calls in a row of the case that looks for what a call leaves behind.
 const AGAIN: u32 = 40;
 
+/// What a case of an opcode does.
+type Rule = fn(&Context, &Opcode) -> CaseResult;
+
 /// The generated cases.
 pub fn cases() -> Vec<Case> {
     OPCODES.iter().flat_map(of_opcode).collect()
@@ -23,7 +26,7 @@ pub fn cases() -> Vec<Case> {
 fn of_opcode(opcode: &'static Opcode) -> Vec<Case> {
     let rows = &opcode.rows;
     let mut cases = Vec::new();
-    let mut add = |rule: &str, rows, body: fn(&Context, &Opcode) -> CaseResult| {
+    let mut add = |rule: &str, rows, body: Rule| {
         let name = format!("info/{}/{rule}", opcode.word);
         let case = Case::new(name, rows, move |cx| body(cx, opcode)).on(opcode.asics);
         cases.push(case.control_only());
@@ -59,10 +62,15 @@ fn of_opcode(opcode: &'static Opcode) -> Vec<Case> {
             add("gives_ebusy_while_the_device_is_disabled", rows.disabled, disabled);
         }
     }
-    if opcode.control == Control::Same && opcode.shape != Shape::Own {
-        let name = format!("info/{}/answers_alike_on_both_nodes", opcode.word);
-        let body = move |cx: &Context| alike(cx, opcode);
-        cases.push(Case::new(name, rows.control, body).on(opcode.asics));
+    let both: Option<(&str, Rule)> = match opcode.control {
+        Control::Same => Some(("answers_alike_on_both_nodes", alike)),
+        Control::Moves => Some(("answers_by_the_same_rules_on_both_nodes", rules_alike)),
+        Control::Refused => None,
+    };
+    if let Some((rule, body)) = both {
+        let name = format!("info/{}/{rule}", opcode.word);
+        let case = Case::new(name, rows.control, move |cx| body(cx, opcode));
+        cases.push(case.on(opcode.asics));
     }
     cases
 }
@@ -278,4 +286,27 @@ fn alike(cx: &Context, opcode: &Opcode) -> CaseResult {
     }
     equal("the answer of the compute node", &answers[1], &answers[0])?;
     equal("the later answer of the control node", &answers[2], &answers[0])
+}
+
+/// A value that moves by itself: both nodes write as many bytes of it, and refuse alike.
+fn rules_alike(cx: &Context, opcode: &Opcode) -> CaseResult {
+    let compute = Node::compute(cx)?;
+    let control = Node::control(cx)?;
+    let bytes = opcode.bytes(&control)?;
+    let mut buffer = Buffer::new(2 * bytes + PAGE)?;
+    for node in [&control, &compute] {
+        for size in [bytes, bytes + 1, u32::MAX as usize] {
+            let written = Written::by(node, opcode.op, &mut buffer, bytes, size as u32)?;
+            written.exactly(bytes, bytes, size as u32)?;
+        }
+        for (pointer, size, expected) in [
+            (buffer.start(), 0, Errno::EINVAL),
+            (0, bytes as u32, Errno::EINVAL),
+            (buffer.forbidden(), bytes as u32, Errno::EFAULT),
+        ] {
+            let request = Request::new(opcode.op, pointer, size);
+            refused_untouched(node, request, &mut buffer, expected)?;
+        }
+    }
+    Ok(())
 }

@@ -14,6 +14,7 @@ mod generic;
 mod memory;
 mod refusal;
 pub mod reset;
+mod silent;
 mod state;
 pub mod table;
 
@@ -34,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         engines::cases,
         attest::cases,
         refusal::cases,
+        silent::cases,
         reset::cases,
         event::cases,
     ];

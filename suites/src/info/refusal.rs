@@ -15,28 +15,30 @@ use uapi::accel;
 
 /// An opcode of INFO, the packet that it sends (`cpucp_if.h: enum cpucp_packet_id`), and what it
 /// gives when firmware refuses that.
-struct Asker {
-    op: u32,
-    packets: &'static [u16],
-    refused: Errno,
+pub(super) struct Asker {
+    pub(super) op: u32,
+    pub(super) packets: &'static [u16],
+    pub(super) refused: Errno,
     rows: &'static [&'static str],
+    /// What it gives when firmware is silent; none where every reason looks alike.
+    pub(super) silent: &'static [&'static str],
 }
 
 /// Those of 6.12 and 7.3. Utilization hides every reason behind EINVAL (`habanalabs_ioctl.c:
 /// device_utilization`).
 #[rustfmt::skip]
-const ASKERS: &[Asker] = &[
-    Asker { op: accel::HL_INFO_DEVICE_UTILIZATION, packets: &[32], refused: Errno::EINVAL, rows: &["INFO-DEVICE_UTILIZATION-008"] },
-    Asker { op: accel::HL_INFO_CLK_RATE, packets: &[10, 19], refused: Errno::EIO, rows: &["INFO-CLK_RATE-009"] },
-    Asker { op: accel::HL_INFO_PCI_COUNTERS, packets: &[27, 28], refused: Errno::EIO, rows: &["INFO-PCI_COUNTERS-009"] },
-    Asker { op: accel::HL_INFO_TOTAL_ENERGY, packets: &[29], refused: Errno::EIO, rows: &["INFO-TOTAL_ENERGY-008"] },
-    Asker { op: accel::HL_INFO_PLL_FREQUENCY, packets: &[30], refused: Errno::EIO, rows: &["INFO-PLL_FREQUENCY-011"] },
-    Asker { op: accel::HL_INFO_POWER, packets: &[32], refused: Errno::EIO, rows: &["INFO-POWER-008"] },
-    Asker { op: accel::HL_INFO_DRAM_REPLACED_ROWS, packets: &[43], refused: Errno::EIO, rows: &["INFO-DRAM_REPLACED_ROWS-009"] },
-    Asker { op: accel::HL_INFO_DRAM_PENDING_ROWS, packets: &[44], refused: Errno::EIO, rows: &["INFO-DRAM_PENDING_ROWS-008"] },
-    Asker { op: accel::HL_INFO_SECURED_ATTESTATION, packets: &[49], refused: Errno::EIO, rows: &["INFO-SECURED_ATTESTATION-010"] },
-    Asker { op: accel::HL_INFO_DEV_SIGNED, packets: &[50], refused: Errno::EIO, rows: &["INFO-DEV_SIGNED-010"] },
-    Asker { op: accel::HL_INFO_FW_GENERIC_REQ, packets: &[56], refused: Errno::EIO, rows: &["INFO-FW_GENERIC_REQ-011"] },
+pub(super) const ASKERS: &[Asker] = &[
+    Asker { op: accel::HL_INFO_DEVICE_UTILIZATION, packets: &[32], refused: Errno::EINVAL, rows: &["INFO-DEVICE_UTILIZATION-008"], silent: &[] },
+    Asker { op: accel::HL_INFO_CLK_RATE, packets: &[10, 19], refused: Errno::EIO, rows: &["INFO-CLK_RATE-009"], silent: &["INFO-CLK_RATE-010"] },
+    Asker { op: accel::HL_INFO_PCI_COUNTERS, packets: &[27, 28], refused: Errno::EIO, rows: &["INFO-PCI_COUNTERS-009"], silent: &["INFO-PCI_COUNTERS-010"] },
+    Asker { op: accel::HL_INFO_TOTAL_ENERGY, packets: &[29], refused: Errno::EIO, rows: &["INFO-TOTAL_ENERGY-008"], silent: &["INFO-TOTAL_ENERGY-009"] },
+    Asker { op: accel::HL_INFO_PLL_FREQUENCY, packets: &[30], refused: Errno::EIO, rows: &["INFO-PLL_FREQUENCY-011"], silent: &["INFO-PLL_FREQUENCY-012"] },
+    Asker { op: accel::HL_INFO_POWER, packets: &[32], refused: Errno::EIO, rows: &["INFO-POWER-008"], silent: &["INFO-POWER-009"] },
+    Asker { op: accel::HL_INFO_DRAM_REPLACED_ROWS, packets: &[43], refused: Errno::EIO, rows: &["INFO-DRAM_REPLACED_ROWS-009"], silent: &["INFO-DRAM_REPLACED_ROWS-010"] },
+    Asker { op: accel::HL_INFO_DRAM_PENDING_ROWS, packets: &[44], refused: Errno::EIO, rows: &["INFO-DRAM_PENDING_ROWS-008"], silent: &["INFO-DRAM_PENDING_ROWS-009"] },
+    Asker { op: accel::HL_INFO_SECURED_ATTESTATION, packets: &[49], refused: Errno::EIO, rows: &["INFO-SECURED_ATTESTATION-010", "INFO-SECURED_ATTESTATION-007"], silent: &["INFO-SECURED_ATTESTATION-011"] },
+    Asker { op: accel::HL_INFO_DEV_SIGNED, packets: &[50], refused: Errno::EIO, rows: &["INFO-DEV_SIGNED-010", "INFO-DEV_SIGNED-007"], silent: &["INFO-DEV_SIGNED-011"] },
+    Asker { op: accel::HL_INFO_FW_GENERIC_REQ, packets: &[56], refused: Errno::EIO, rows: &["INFO-FW_GENERIC_REQ-011"], silent: &["INFO-FW_GENERIC_REQ-012"] },
 ];
 
 /// Rows about a processor that was given up.
@@ -57,8 +59,15 @@ const DEAD: &[&str] = &[
 const FAILED: &[&str] = &["Failed to", "failed to", "F/W", "not supported by F/W"];
 
 /// The same, and about the reset that repairs it; the heartbeat may be the first to notice.
-const LOST: &[&str] =
-    &["Failed to", "failed to", "Hard-Reset requested through sysfs", "heartbeat", "Heartbeat"];
+pub(super) const LOST: &[&str] = &[
+    "Failed to",
+    "failed to",
+    "Hard-Reset requested through sysfs",
+    "heartbeat",
+    "Heartbeat",
+    "Device CPU packet timeout",
+    "Pkt info",
+];
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
@@ -78,12 +87,16 @@ pub fn cases() -> Vec<Case> {
     cases.into_iter().map(Case::control_only).collect()
 }
 
-fn opcode(op: u32) -> Option<&'static Opcode> {
+pub(super) fn opcode(op: u32) -> Option<&'static Opcode> {
     OPCODES.iter().find(|opcode| opcode.op == op)
 }
 
 /// A good call of the opcode.
-fn request(node: &Node, asker: &Asker, buffer: &mut Option<Buffer>) -> CaseResult<Request> {
+pub(super) fn request(
+    node: &Node,
+    asker: &Asker,
+    buffer: &mut Option<Buffer>,
+) -> CaseResult<Request> {
     let opcode = opcode(asker.op)
         .ok_or_else(|| Stop::Broken(format!("opcode {} is not in the table", asker.op)))?;
     let bytes = opcode.bytes(node)?;

@@ -150,6 +150,26 @@ macro_rules! whole {
     };
 }
 
+/// The same with a row of its own for what an empty capture answers.
+macro_rules! nothing {
+    ($name:literal, $empty:literal, $rows:expr) => {
+        Rows {
+            fills: &[concat!("INFO-", $name, "-001"), concat!("INFO-", $name, "-", $empty)],
+            ..$rows
+        }
+    };
+}
+
+/// The same with a second row about small buffers.
+macro_rules! short {
+    ($name:literal, $short:literal, $rows:expr) => {
+        Rows {
+            short: &[concat!("INFO-", $name, "-005"), concat!("INFO-", $name, "-", $short)],
+            ..$rows
+        }
+    };
+}
+
 /// Rows of handlers with rules of their own; the generic cases only use these two.
 macro_rules! own {
     ($name:literal, $disabled:literal, $control:literal) => {
@@ -205,7 +225,7 @@ const HBM_ROW_INFO: Shape = Shape::Structure(8);
 #[rustfmt::skip]
 pub const OPCODES: &[Opcode] = opcodes! {
     HL_INFO_HW_IP_INFO "hw_ip_info" of::<accel::hl_info_hw_ip_info>(), Always, Same, rows!("HW_IP_INFO", "010", "011");
-    HL_INFO_HW_EVENTS "hw_events" Shape::PerEvent, Always, Same, rows!("HW_EVENTS", "009", "010");
+    HL_INFO_HW_EVENTS "hw_events" Shape::PerEvent, Always, Same, short!("HW_EVENTS", "006", rows!("HW_EVENTS", "009", "010"));
     HL_INFO_DRAM_USAGE "dram_usage" of::<accel::hl_info_dram_usage>(), Always, Same, rows!("DRAM_USAGE", "008", "009");
     HL_INFO_HW_IDLE "hw_idle" of::<accel::hl_info_hw_idle>(), Operational, Same, rows!("HW_IDLE", "008", "009");
     HL_INFO_DEVICE_STATUS "device_status" of::<accel::hl_info_device_status>(), Always, Same, rows!("DEVICE_STATUS", "012", "013");
@@ -226,7 +246,7 @@ pub const OPCODES: &[Opcode] = opcodes! {
     HL_INFO_DRAM_PENDING_ROWS "dram_pending_rows" of::<u32>(), Operational, Same, rows!("DRAM_PENDING_ROWS", "006", "007", "008" "009" "010");
     HL_INFO_LAST_ERR_OPEN_DEV_TIME "last_err_open_dev_time" of::<accel::hl_info_last_err_open_dev_time>(), Always, Same, rows!("LAST_ERR_OPEN_DEV_TIME", "007", "008");
     HL_INFO_CS_TIMEOUT_EVENT "cs_timeout_event" of::<accel::hl_info_cs_timeout_event>(), Always, Same, rows!("CS_TIMEOUT_EVENT", "008", "009");
-    HL_INFO_RAZWI_EVENT "razwi_event" captured::<accel::hl_info_razwi_event>(), Always, Same, rows!("RAZWI_EVENT", "008", "009");
+    HL_INFO_RAZWI_EVENT "razwi_event" captured::<accel::hl_info_razwi_event>(), Always, Same, nothing!("RAZWI_EVENT", "006", rows!("RAZWI_EVENT", "008", "009"));
     HL_INFO_DEV_MEM_ALLOC_PAGE_SIZES "dev_mem_alloc_page_sizes" of::<accel::hl_info_dev_memalloc_page_sizes>(), Always, Same, rows!("DEV_MEM_ALLOC_PAGE_SIZES", "007", "008");
     HL_INFO_SECURED_ATTESTATION "secured_attestation" of::<accel::hl_info_sec_attest>(), Operational, Same, rows!("SECURED_ATTESTATION", "008", "009", "010" "011" "012");
     HL_INFO_REGISTER_EVENTFD "register_eventfd" Shape::Own, Operational, Refused, own!("REGISTER_EVENTFD", "006", "007");

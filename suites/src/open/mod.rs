@@ -6,9 +6,12 @@ mod compute;
 mod control;
 mod files;
 mod held;
+mod leave;
 mod nodes;
 mod race;
 mod shipped;
+
+pub use compute::works;
 
 use case::Case;
 
@@ -23,6 +26,7 @@ pub fn cases() -> Vec<Case> {
         close::cases,
         race::cases,
         held::cases,
+        leave::cases,
     ];
     parts.iter().flat_map(|part| part()).collect()
 }

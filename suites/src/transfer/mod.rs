@@ -4,6 +4,7 @@
 //! Programs of tensor cores and matrix engines are elsewhere.
 
 mod arbitrate;
+mod blocked;
 mod copy;
 mod layout;
 mod mapping;
@@ -19,10 +20,15 @@ use rand::rngs::StdRng;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    [copy::cases(), layout::cases(), mapping::cases(), order::cases(), arbitrate::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let parts = [
+        copy::cases,
+        layout::cases,
+        mapping::cases,
+        order::cases,
+        arbitrate::cases,
+        blocked::cases,
+    ];
+    parts.iter().flat_map(|part| part()).collect()
 }
 
 /// Bytes that are drawn.

@@ -19,16 +19,20 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("wait/one/rejects_submissions_to_come", FUTURE, future)
             .logs(&["Can't wait on CS"]),
         Case::new("wait/one/number_zero_is_long_gone", &["WAIT-CS-005"], zero),
-        Case::new("wait/one/a_signal_ends_it_and_changes_nothing", &["WAIT-CS-012"], signal)
+        Case::new("wait/one/a_signal_ends_it_and_changes_nothing", SIGNAL, signal)
             .model()
             .logs(&["user process got signal"]),
         Case::new("wait/one/is_refused_while_the_device_is_disabled", &["WAIT-CS-013"], disabled),
-        Case::new("wait/one/all_threads_wake_up", &["WAIT-CS-015"], threads).model(),
+        Case::new("wait/one/all_threads_wake_up", &["WAIT-CS-015"], |cx| threads(cx, 8)).model(),
+        Case::new("wait/one/a_thousand_threads_wake_up", &["SEC-007"], |cx| threads(cx, 1000))
+            .model()
+            .budget(90),
         Case::new("wait/one/ignores_unknown_flags", &["WAIT-CS-018"], flags),
     ]
 }
 
 const FUTURE: &[&str] = &["WAIT-CS-004", "WAIT-CS-006"];
+const SIGNAL: &[&str] = &["WAIT-CS-012", "DISP-028"];
 
 fn finished(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
@@ -168,7 +172,7 @@ fn disabled(cx: &Context) -> CaseResult {
     card.finish(sequence)
 }
 
-fn threads(cx: &Context) -> CaseResult {
+fn threads(cx: &Context, count: usize) -> CaseResult {
     let card = Card::open(cx)?;
     let job = card.nop(card.upload(0))?;
     let held = Held::new(cx, &[card.upload(0)])?;
@@ -177,12 +181,12 @@ fn threads(cx: &Context) -> CaseResult {
     let work = move || node.wait_cs(sequence, PATIENCE_US);
     let results = std::thread::scope(|scope| -> CaseResult<Vec<_>> {
         let threads: Vec<_> =
-            (0..8).map(|_| Beside::start(scope, work)).collect::<CaseResult<_>>()?;
+            (0..count).map(|_| Beside::start(scope, work)).collect::<CaseResult<_>>()?;
         threads.iter().try_for_each(Beside::asleep)?;
         held.release()?;
         threads.into_iter().map(Beside::join).collect()
     })?;
-    equal("status in all threads", results, vec![Ok(HL_WAIT_CS_STATUS_COMPLETED); 8])
+    equal("status in all threads", results, vec![Ok(HL_WAIT_CS_STATUS_COMPLETED); count])
 }
 
 fn flags(cx: &Context) -> CaseResult {

@@ -12,6 +12,7 @@ use case::{Case, CaseResult, Context, check, equal, errno, succeed};
 use control::{Asics, Request as Ask};
 use device::Pages;
 use nix::errno::Errno;
+use std::mem::offset_of;
 use uapi::accel::{self, hl_info_razwi_event, hl_page_fault_info, hl_user_mapping};
 
 /// Registers in which the MMU of Gaudi keeps a fault, from CFG base (`mmu_up_regs.h`).
@@ -29,12 +30,21 @@ mod mmu {
 /// Router coordinates of TPC1 (`gaudi_masks.h: RAZWI_INITIATOR_ID_X_Y_TPC1`).
 const TPC1: u32 = 2 << 24 | 1 << 28;
 
+const MAPPINGS: &[&str] =
+    &["INFO-USER_MAPPINGS-002", "INFO-USER_MAPPINGS-004", "INFO-USER_MAPPINGS-005", "ABI-016"];
+const RAZWI: &[&str] =
+    &["INFO-RAZWI_EVENT-007", "INFO-RAZWI_EVENT-004", "INFO-RAZWI_EVENT-005", "ABI-011", "ABI-029"];
+const HARDWARE: &[&str] =
+    &["INFO-HW_ERR_EVENT-002", "INFO-HW_ERR_EVENT-004", "INFO-HW_ERR_EVENT-005", "ABI-017"];
+const FIRMWARE: &[&str] =
+    &["INFO-FW_ERR_EVENT-002", "INFO-FW_ERR_EVENT-004", "INFO-FW_ERR_EVENT-006", "ABI-018"];
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let cases = [
         Case::new(
             "info/page_fault_event/describes_the_first_fault",
-            &["INFO-PAGE_FAULT_EVENT-007", "INFO-PAGE_FAULT_EVENT-005"],
+            &["INFO-PAGE_FAULT_EVENT-007", "INFO-PAGE_FAULT_EVENT-005", "ABI-015"],
             fault,
         )
         .logs(&["H/W interrupt", "MMU page fault"]),
@@ -50,45 +60,61 @@ pub fn cases() -> Vec<Case> {
             fault_unmapped,
         )
         .logs(&["H/W interrupt", "MMU page fault"]),
-        Case::new(
-            "info/user_mappings/lists_what_was_mapped",
-            &["INFO-USER_MAPPINGS-002", "INFO-USER_MAPPINGS-004", "INFO-USER_MAPPINGS-005"],
-            mappings,
-        )
-        .logs(&["H/W interrupt", "MMU page fault"]),
+        Case::new("info/user_mappings/lists_what_was_mapped", MAPPINGS, mappings)
+            .logs(&["H/W interrupt", "MMU page fault"]),
         Case::new(
             "info/user_mappings/are_given_back_at_the_next_open",
             &["INFO-PAGE_FAULT_EVENT-006", "INFO-USER_MAPPINGS-002"],
             rounds,
         )
         .logs(&["H/W interrupt", "MMU page fault"]),
-        Case::new(
-            "info/razwi_event/names_the_engine",
-            &["INFO-RAZWI_EVENT-007", "INFO-RAZWI_EVENT-004", "INFO-RAZWI_EVENT-005"],
-            razwi,
-        )
-        .logs(&["H/W interrupt", "RAZWI event"]),
-        Case::new(
-            "info/hw_err_event/names_the_event",
-            &["INFO-HW_ERR_EVENT-002", "INFO-HW_ERR_EVENT-004", "INFO-HW_ERR_EVENT-005"],
-            |cx| {
-                critical(cx, id::RESET_REQUEST, accel::HL_INFO_HW_ERR_EVENT, [id::RESET_REQUEST, 0])
-            },
-        )
+        Case::new("info/razwi_event/names_the_engine", RAZWI, razwi)
+            .logs(&["H/W interrupt", "RAZWI event"]),
+        Case::new("info/hw_err_event/names_the_event", HARDWARE, |cx| {
+            critical(cx, id::RESET_REQUEST, accel::HL_INFO_HW_ERR_EVENT, [id::RESET_REQUEST, 0])
+        })
         .logs(&["H/W interrupt"])
         .resets(1),
-        Case::new(
-            "info/fw_err_event/names_the_event",
-            &["INFO-FW_ERR_EVENT-002", "INFO-FW_ERR_EVENT-004", "INFO-FW_ERR_EVENT-006"],
-            |cx| {
-                let expected = [accel::HL_INFO_FW_REPORTED_ERR as u16, id::FIRMWARE_ALIVE];
-                critical(cx, id::FIRMWARE_ALIVE, accel::HL_INFO_FW_ERR_EVENT, expected)
-            },
-        )
+        Case::new("info/fw_err_event/names_the_event", FIRMWARE, |cx| {
+            let expected = [accel::HL_INFO_FW_REPORTED_ERR as u16, id::FIRMWARE_ALIVE];
+            critical(cx, id::FIRMWARE_ALIVE, accel::HL_INFO_FW_ERR_EVENT, expected)
+        })
         .logs(&["H/W interrupt", "FW alive report"])
         .resets(1),
     ];
-    cases.into_iter().map(|case| case.on(Asics::GAUDI).budget(90)).collect()
+    let mut cases: Vec<Case> = cases.into_iter().map(|case| case.on(Asics::GAUDI)).collect();
+    let rows: &[&str] =
+        &["INFO-USER_ENGINE_ERR_EVENT-002", "INFO-USER_ENGINE_ERR_EVENT-004", "ABI-019"];
+    let name = "info/user_engine_err_event/names_the_first_engine";
+    cases.push(Case::new(name, rows, engine).on(Asics::GAUDI2));
+    cases.into_iter().map(|case| case.budget(90)).collect()
+}
+
+/// Overheating is an event of users that no engine stands for (`gaudi2.c:
+/// event_id_to_engine_id`, `gaudi2_print_clk_change_info`).
+fn engine(cx: &Context) -> CaseResult {
+    const NO_ENGINE: u16 = u16::MAX;
+    const NO_CAUSE: u16 = 0xff;
+    // An open clears what earlier sessions captured.
+    drop(Node::compute(cx)?);
+    let node = Node::control(cx)?;
+    let mark = i64::from_le_bytes([FILLINGS[0]; 8]);
+    let before = now()?;
+    let mut times = Vec::new();
+    for (count, event) in super::heat(cx.asic()).into_iter().enumerate() {
+        post(cx, &node, event)?;
+        let first: accel::hl_info_engine_err_event = appears("a captured error", || {
+            let answer: accel::hl_info_engine_err_event = ask(&node)?;
+            Ok((answer.timestamp != mark).then_some(answer))
+        })?;
+        let what = format!("engine_id, error_count after {} events", count + 1);
+        equal(&what, (first.engine_id, first.error_count), (NO_ENGINE, NO_CAUSE))?;
+        let bracket = before..=now()?;
+        check(bracket.contains(&first.timestamp), &format!("it is of {bracket:?}"))?;
+        times.push(first.timestamp);
+    }
+    equal("times of the first event, later too", times[1], times[0])?;
+    whole_or_nothing(&node, accel::HL_INFO_USER_ENGINE_ERR_EVENT)
 }
 
 fn poke(cx: &Context, offset: u64, value: u32) -> CaseResult {
@@ -258,7 +284,18 @@ fn razwi(cx: &Context) -> CaseResult {
     let short = Request::new(op, buffer.before_end(bytes), 16);
     succeed("RAZWI_EVENT", short.sent(&node))?;
     let rest = buffer.read(short.pointer + 16, bytes - 16);
-    check(rest.iter().all(|b| *b == FILLINGS[0]), "no more than return_size is written")
+    check(rest.iter().all(|b| *b == FILLINGS[0]), "no more than return_size is written")?;
+    let buffer = Buffer::new(4096)?;
+    let large = Request::new(op, buffer.before_end(2 * bytes), 2 * bytes as u32);
+    succeed("RAZWI_EVENT", large.sent(&node))?;
+    let content = buffer.read(large.pointer, 2 * bytes);
+    let written = content.iter().rposition(|b| *b != FILLINGS[0]).map_or(0, |last| last + 1);
+    equal("bytes written", written, bytes)?;
+    // A program of 6.1 finds time and address where they were, and nothing else.
+    let old = offset_of!(uapi::misc::hl_info_razwi_event, error_type);
+    let new = offset_of!(hl_info_razwi_event, flags);
+    check(old != new && content[old] == 0, "the kind of access is not where 6.1 had it")?;
+    equal("flags", u32::from(content[new]), accel::HL_RAZWI_WRITE)
 }
 
 /// An event after which the device is reset: what was captured outlives the reset.
@@ -285,17 +322,22 @@ fn critical(cx: &Context, event: u16, op: u32, expected: [u16; 2]) -> CaseResult
     let time = captured[..8].iter().rev().fold(0i64, |sum, byte| sum << 8 | i64::from(*byte));
     check(bracket.contains(&time), &format!("timestamp {time} is in {bracket:?}"))?;
     equal("the words behind the timestamp", [word(8), word(10)], expected)?;
+    whole_or_nothing(&node, op)
+}
+
+/// A captured structure of 16 bytes is given as a whole or not at all.
+fn whole_or_nothing(node: &Node, op: u32) -> CaseResult {
     let untouched = Buffer::new(4096)?;
     for size in [0, 1, 15] {
         let request = Request::new(op, untouched.before_end(16), size);
-        errno("INFO", request.sent(&node), Errno::ENOMEM).map_err(|stop| stop.request(&request))?;
+        errno("INFO", request.sent(node), Errno::ENOMEM).map_err(|stop| stop.request(&request))?;
     }
     let content = untouched.read(untouched.start(), 4096);
     check(content.iter().all(|b| *b == FILLINGS[0]), "a refused call leaves the buffer alone")?;
     let early = Request::new(op, untouched.before_end(15), 16);
-    errno("INFO", early.sent(&node), Errno::EFAULT)?;
-    buffer.fill(FILLINGS[0]);
-    succeed("INFO", Request::new(op, buffer.before_end(32), 32).sent(&node))?;
+    errno("INFO", early.sent(node), Errno::EFAULT)?;
+    let buffer = Buffer::new(4096)?;
+    succeed("INFO", Request::new(op, buffer.before_end(32), 32).sent(node))?;
     let rest = buffer.read(buffer.before_end(16), 16);
     check(rest.iter().all(|b| *b == FILLINGS[0]), "nothing is written behind the structure")
 }

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! What INFO says after firmware posted an event (`gaudi.c: gaudi_handle_eqe`).
 //!
-//! The events are Gaudi's; the rules about what is captured are common code.
+//! Events that need registers of a chip are Gaudi's; the rules about what is captured are common
+//! code.
 
 mod captured;
 mod notify;
+mod opcode;
 mod throttle;
 
 use super::call::{ask, ask_words};
 use crate::common::node::Node;
 use crate::common::wait;
 use case::{Case, CaseResult, Context, fail};
-use control::Request;
+use control::{Asic, Request};
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use uapi::accel;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
-    let parts = [notify::cases, throttle::cases, captured::cases];
+    let parts = [notify::cases, throttle::cases, captured::cases, opcode::cases];
     parts.iter().flat_map(|part| part()).map(Case::model).collect()
 }
 
@@ -32,14 +34,24 @@ mod id {
     pub const FIRMWARE_ALIVE: u16 = 645;
     /// GAUDI_EVENT_DEV_RESET_REQ.
     pub const RESET_REQUEST: u16 = 646;
-    /// GAUDI_EVENT_FIX_POWER_ENV_S.
-    pub const POWER_START: u16 = 658;
-    /// GAUDI_EVENT_FIX_POWER_ENV_E.
-    pub const POWER_END: u16 = 659;
-    /// GAUDI_EVENT_FIX_THERMAL_ENV_S.
-    pub const THERMAL_START: u16 = 660;
-    /// GAUDI_EVENT_FIX_THERMAL_ENV_E.
-    pub const THERMAL_END: u16 = 661;
+}
+
+/// Begin and end of a power limit: the clock is slow in between
+/// (`gaudi_async_events.h: GAUDI_EVENT_FIX_POWER_ENV_S`, `gaudi2_async_events.h:
+/// GAUDI2_EVENT_CPU_FIX_POWER_ENV_S`).
+fn power(asic: Asic) -> [u16; 2] {
+    match asic {
+        Asic::Gaudi => [658, 659],
+        Asic::Gaudi2 => [1253, 1254],
+    }
+}
+
+/// Begin and end of overheating (`FIX_THERMAL_ENV_S`, `_E` in the same files).
+fn heat(asic: Asic) -> [u16; 2] {
+    match asic {
+        Asic::Gaudi => [660, 661],
+        Asic::Gaudi2 => [1255, 1256],
+    }
 }
 
 /// How long the driver may take to handle an event.

@@ -2,14 +2,14 @@
 //! Counters of events, and how a user hears of them. Overheating is the event that disturbs least:
 //! it notifies users and changes nothing else.
 
-use super::{LIMIT, appears, handled, id, post};
+use super::{LIMIT, appears, handled, heat, post};
 use crate::common::buffer::Buffer;
 use crate::common::node::Node;
 use crate::common::resources::eventfd;
 use crate::info::call::Request;
 use crate::info::eventfd::{events, number, register_fd, unregister};
-use case::{Case, CaseResult, Context, equal, errno, fail, succeed};
-use control::Asics;
+use crate::info::reset;
+use case::{Case, CaseResult, Context, check, equal, errno, fail, succeed};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
@@ -25,6 +25,14 @@ pub fn cases() -> Vec<Case> {
         )
         .control_only(),
         Case::new(
+            "info/hw_events/starts_again_after_a_hard_reset",
+            &["INFO-HW_EVENTS-008", "INFO-HW_EVENTS_AGGREGATE-006"],
+            restarts,
+        )
+        .control_only()
+        .resets(1)
+        .logs(reset::LOG),
+        Case::new(
             "info/register_eventfd/is_signalled_by_an_event",
             &["INFO-REGISTER_EVENTFD-005"],
             signalled,
@@ -38,13 +46,14 @@ pub fn cases() -> Vec<Case> {
         Case::new("info/get_events/loses_what_it_cannot_deliver", &["INFO-GET_EVENTS-003"], lost),
         Case::new("info/get_events/starts_empty_for_the_next_user", &["INFO-GET_EVENTS-001"], next),
     ];
-    cases.into_iter().map(|case| case.on(Asics::GAUDI).budget(60)).collect()
+    cases.into_iter().map(|case| case.budget(60)).collect()
 }
 
 fn counts(cx: &Context) -> CaseResult {
     let node = Node::control(cx)?;
     let mut expected = handled(&node)?;
-    for event in [id::THERMAL_START, id::THERMAL_END, id::THERMAL_START, id::THERMAL_END] {
+    let [start, end] = heat(cx.asic());
+    for event in [start, end, start, end] {
         post(cx, &node, event)?;
         for counters in &mut expected {
             counters[usize::from(event)] += 1;
@@ -60,6 +69,26 @@ fn counts(cx: &Context) -> CaseResult {
     Ok(())
 }
 
+/// The sum since the driver was loaded outlives a reset, the other count does not.
+fn restarts(cx: &Context) -> CaseResult {
+    let node = Node::control(cx)?;
+    let before = reset::resets(&node)?;
+    for event in heat(cx.asic()) {
+        post(cx, &node, event)?;
+    }
+    let [since, sum] = handled(&node)?;
+    reset::start(cx)?;
+    reset::begun(&node, before)?;
+    reset::done(&node)?;
+    let [since_now, sum_now] = handled(&node)?;
+    for event in heat(cx.asic()).map(usize::from) {
+        check(since[event] > 0, &format!("event {event} was counted before the reset"))?;
+        equal(&format!("count of event {event} since the reset"), since_now[event], 0)?;
+        equal(&format!("sum of event {event}"), sum_now[event], sum[event])?;
+    }
+    Ok(())
+}
+
 /// The mask of events, once it is there.
 fn notified(node: &Node) -> CaseResult<u64> {
     appears("a notification", || Ok(Some(events(node)?).filter(|mask| *mask != 0)))
@@ -70,7 +99,7 @@ fn signalled(cx: &Context) -> CaseResult {
     let event = eventfd()?;
     succeed("REGISTER_EVENTFD", register_fd(&node, number(&event)))?;
     equal("reading the eventfd before", event.read(), Err(Errno::EAGAIN))?;
-    for hardware in [id::THERMAL_START, id::THERMAL_END] {
+    for hardware in heat(cx.asic()) {
         post(cx, &node, hardware)?;
         let mut files = [PollFd::new(event.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(LIMIT).unwrap_or(PollTimeout::MAX);
@@ -86,8 +115,8 @@ fn ended(cx: &Context) -> CaseResult {
     let event = eventfd()?;
     succeed("REGISTER_EVENTFD", register_fd(&node, number(&event)))?;
     succeed("UNREGISTER_EVENTFD", unregister(&node))?;
-    post(cx, &node, id::THERMAL_START)?;
-    post(cx, &node, id::THERMAL_END)?;
+    post(cx, &node, heat(cx.asic())[0])?;
+    post(cx, &node, heat(cx.asic())[1])?;
     // The mask tells that the notification went out; the eventfd did not hear of it.
     equal("events", notified(&node)?, USER_ENGINE_ERR)?;
     equal("reading the eventfd", event.read(), Err(Errno::EAGAIN))
@@ -95,7 +124,7 @@ fn ended(cx: &Context) -> CaseResult {
 
 fn once(cx: &Context) -> CaseResult {
     let node = Node::compute(cx)?;
-    for event in [id::THERMAL_START, id::THERMAL_END] {
+    for event in heat(cx.asic()) {
         post(cx, &node, event)?;
         equal("events", notified(&node)?, USER_ENGINE_ERR)?;
         equal("events again", events(&node)?, 0)?;
@@ -108,22 +137,22 @@ fn lost(cx: &Context) -> CaseResult {
     let node = Node::compute(cx)?;
     let event = eventfd()?;
     succeed("REGISTER_EVENTFD", register_fd(&node, number(&event)))?;
-    post(cx, &node, id::THERMAL_START)?;
+    post(cx, &node, heat(cx.asic())[0])?;
     // The eventfd says when the mask is set.
     appears("a signal", || Ok(event.read().ok()))?;
     let buffer = Buffer::new(8)?;
     let request = Request::new(HL_INFO_GET_EVENTS, buffer.forbidden(), 8);
     errno("GET_EVENTS", request.sent(&node), Errno::EFAULT)?;
     equal("events", events(&node)?, 0)?;
-    post(cx, &node, id::THERMAL_END)?;
+    post(cx, &node, heat(cx.asic())[1])?;
     equal("events of the next event", notified(&node)?, USER_ENGINE_ERR)
 }
 
 fn next(cx: &Context) -> CaseResult {
     let control = Node::control(cx)?;
     let node = Node::compute(cx)?;
-    post(cx, &control, id::THERMAL_START)?;
-    post(cx, &control, id::THERMAL_END)?;
+    post(cx, &control, heat(cx.asic())[0])?;
+    post(cx, &control, heat(cx.asic())[1])?;
     drop(node);
     let node = Node::compute(cx)?;
     if events(&node)? != 0 {

@@ -2,11 +2,10 @@
 //! CLK_THROTTLE_REASON while the clock is slowed down and after (`habanalabs_ioctl.c:
 //! clk_throttle_info`, `gaudi.c: gaudi_print_clk_change_info`).
 
-use super::{appears, id, now, post};
+use super::{appears, now, post};
 use crate::common::node::Node;
 use crate::info::call::ask;
 use case::{Case, CaseResult, Context, check, equal};
-use control::Asics;
 use uapi::accel::hl_info_clk_throttle;
 
 /// A reason: its bit, the events that begin and end it.
@@ -16,18 +15,25 @@ struct Reason {
     end: u16,
 }
 
-const POWER: Reason = Reason { index: 0, start: id::POWER_START, end: id::POWER_END };
-const HEAT: Reason = Reason { index: 1, start: id::THERMAL_START, end: id::THERMAL_END };
+fn power(cx: &Context) -> Reason {
+    let [start, end] = super::power(cx.asic());
+    Reason { index: 0, start, end }
+}
+
+fn heat(cx: &Context) -> Reason {
+    let [start, end] = super::heat(cx.asic());
+    Reason { index: 1, start, end }
+}
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let rows: &[&str] = &["INFO-CLK_THROTTLE_REASON-006", "INFO-CLK_THROTTLE_REASON-007"];
     let cases = [
-        Case::new("info/clk_throttle_reason/times_a_power_limit", rows, |cx| timed(cx, &POWER)),
-        Case::new("info/clk_throttle_reason/times_overheating", rows, |cx| timed(cx, &HEAT)),
+        Case::new("info/clk_throttle_reason/times_a_power_limit", rows, |cx| timed(cx, power(cx))),
+        Case::new("info/clk_throttle_reason/times_overheating", rows, |cx| timed(cx, heat(cx))),
         Case::new("info/clk_throttle_reason/keeps_two_reasons_apart", rows, both),
     ];
-    cases.into_iter().map(|case| case.control_only().on(Asics::GAUDI).budget(60)).collect()
+    cases.into_iter().map(|case| case.control_only().budget(60)).collect()
 }
 
 fn throttle(node: &Node) -> CaseResult<hl_info_clk_throttle> {
@@ -42,9 +48,9 @@ fn reasons(node: &Node, expected: u32) -> CaseResult<hl_info_clk_throttle> {
     })
 }
 
-fn timed(cx: &Context, reason: &Reason) -> CaseResult {
+fn timed(cx: &Context, reason: Reason) -> CaseResult {
     let node = Node::control(cx)?;
-    let Reason { index, start, end } = *reason;
+    let Reason { index, start, end } = reason;
     let bit = 1 << index;
     let before = now()?;
     post(cx, &node, start)?;
@@ -76,18 +82,19 @@ fn timed(cx: &Context, reason: &Reason) -> CaseResult {
 
 fn both(cx: &Context) -> CaseResult {
     let node = Node::control(cx)?;
-    post(cx, &node, POWER.start)?;
+    let (power_limit, overheating) = (power(cx), heat(cx));
+    post(cx, &node, power_limit.start)?;
     reasons(&node, 1)?;
-    post(cx, &node, HEAT.start)?;
+    post(cx, &node, overheating.start)?;
     let [power, heat] = reasons(&node, 3)?.clk_throttling_timestamp_us;
     check(power <= heat, "the power limit began first")?;
-    post(cx, &node, POWER.end)?;
+    post(cx, &node, power_limit.end)?;
     let one = reasons(&node, 2)?;
     let later = throttle(&node)?;
     let [power, heat] = [0, 1].map(|index: usize| {
         later.clk_throttling_duration_ns[index] - one.clk_throttling_duration_ns[index]
     });
     check(power == 0 && heat > 0, "only the overheating goes on")?;
-    post(cx, &node, HEAT.end)?;
+    post(cx, &node, overheating.end)?;
     reasons(&node, 0).map(drop)
 }

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! The nodes while the driver is bound to the device and unbound: a device that is not ready yet,
+//! and a control node whose device is gone (`device.c: hl_device_init`, `hl_device_fini`,
+//! `device_disable_open_processes`; `habanalabs_ioctl.c: hl_ioctl_control`).
+//!
+//! Unbinding kills whoever opened the node, so a child does that and hands the file over. Users of
+//! the compute node get ten minutes to go away, which is why there is no such case for that.
+
+use crate::common::beside::Child;
+use crate::common::node::Node;
+use crate::common::{files, wait};
+use crate::info::call::{Request, ask};
+use crate::open::works;
+use case::{Case, CaseResult, Context, Stop, check, equal, errno};
+use control::Asics;
+use device::open::{receive_fd, send_fd};
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use std::path::Path;
+use std::time::Duration;
+use uapi::accel::{
+    DRM_IOCTL_HL_CB, HL_DEVICE_STATUS_IN_DEVICE_CREATION, HL_INFO_DEVICE_STATUS,
+    hl_info_device_status,
+};
+
+/// Where drivers are bound to devices and unbound.
+const DRIVER: &str = "/sys/bus/pci/drivers/habanalabs";
+
+/// CPUCP_PACKET_MAX_POWER_SET (`cpucp_if.h`).
+const MAX_POWER_SET: u16 = 21;
+
+/// How long a device may take to come back.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("dispatch/control/gives_enodev_when_the_device_is_gone", &["DISP-027"], removed)
+            .control_only()
+            .model()
+            .own_guest()
+            .budget(120)
+            .logs(&[
+                "Failed to kill all control device open processes",
+                "after device was removed",
+                "Killing user process",
+            ]),
+        Case::new(
+            "info/device_status/is_creation_until_the_device_is_ready",
+            &["INFO-DEVICE_STATUS-010"],
+            created,
+        )
+        .control_only()
+        .model()
+        .on(Asics::GAUDI)
+        .own_guest()
+        .budget(120),
+    ]
+}
+
+/// The device's name on its bus.
+fn name(cx: &Context) -> &str {
+    cx.at.pci.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+fn bind(cx: &Context) -> CaseResult {
+    files::write(&Path::new(DRIVER).join("bind"), name(cx))
+}
+
+fn unbind(cx: &Context) -> CaseResult {
+    files::write(&Path::new(DRIVER).join("unbind"), name(cx))
+}
+
+/// The control node, as soon as there is one.
+fn appears(cx: &Context) -> CaseResult<Node> {
+    match wait::until(LIMIT, || Ok(Node::try_control(cx).ok()))? {
+        Some(node) => Ok(node),
+        None => case::fail(format!("no control node {LIMIT:?} after the device was bound")),
+    }
+}
+
+/// The nodes are there before the driver has set the power limit (`device.c: hl_device_init`); as
+/// long as firmware does not answer that, the state is there to be seen.
+fn created(cx: &Context) -> CaseResult {
+    unbind(cx)?;
+    cx.model()?.order(control::Request::HoldCpuAt { opcode: MAX_POWER_SET })?;
+    let (seen, bound) = std::thread::scope(|scope| {
+        let binder = scope.spawn(|| bind(cx));
+        let seen = appears(cx).and_then(|node| {
+            let answer: hl_info_device_status = ask(&node)?;
+            equal("status", answer.status, HL_DEVICE_STATUS_IN_DEVICE_CREATION)
+        });
+        let released =
+            cx.model().and_then(|mut model| Ok(model.order(control::Request::ReleaseCpu)?));
+        (seen.and(released), binder.join())
+    });
+    bound.map_err(|_| Stop::Broken("a thread panicked".into()))??;
+    seen?;
+    works(&appears(cx)?)
+}
+
+/// A control node that a process opened which is no more.
+fn orphan(cx: &Context) -> CaseResult<Node> {
+    let broken = |what: &str, why: Errno| Stop::Broken(format!("{what} fails: {why}"));
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let (here, there) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
+        .map_err(|why| broken("socketpair", why))?;
+    let child = Child::start(|| {
+        let node = Node::try_control(cx)?;
+        send_fd(&there, &node)
+    })?;
+    let fd = receive_fd(&here).map_err(|why| broken("receiving a descriptor", why))?;
+    child.answer()?.map_err(|why| broken("opening in a child", why))?;
+    Ok(Node::from(fd))
+}
+
+fn removed(cx: &Context) -> CaseResult {
+    let node = orphan(cx)?;
+    works(&node)?;
+    unbind(cx)?;
+    let gone = !cx.at.control.exists();
+    let answers = [
+        Request::new(HL_INFO_DEVICE_STATUS, 0, 0).sent(&node),
+        node.ioctl(DRM_IOCTL_HL_CB, 0),
+        node.ioctl(0, 0),
+    ];
+    let closed = node.close();
+    bind(cx)?;
+    check(gone, "the node is gone with the device")?;
+    for answer in answers {
+        errno("an ioctl of a device that is gone", answer, Errno::ENODEV)?;
+    }
+    check(closed == Ok(()), "the file can be closed")?;
+    works(&appears(cx)?)
+}

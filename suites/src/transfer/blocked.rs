@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! What a transfer must not reach, and what it may find: memory of the host that is not mapped (any
+//! more), device memory of the user before.
+//!
+//! A DMA engine that met a page fault stops (`gaudi.c: gaudi_init_dma_core`, STOP_ON_ERR), so its
+//! submission never ends and the close resets the device.
+
+use super::{Host, places, same};
+use crate::common::node::Node;
+use crate::common::submit::{Card, PATIENCE};
+use crate::common::wait;
+use crate::info::call::ask;
+use crate::info::reset;
+use case::{Case, CaseResult, Context, check, equal, succeed};
+use control::{Asics, FindingKind};
+use device::{CsRequest, MapGuard};
+use uapi::accel::hl_open_stats_info;
+
+/// Bytes that are moved.
+const BYTES: usize = 4096;
+
+/// What the driver says about the fault and the close.
+const LOG: &[&str] = &["H/W interrupt", "MMU page fault", "RAZWI event", "err cause", "Killing CS"];
+
+pub(super) fn cases() -> Vec<Case> {
+    let stopped = |case: Case| {
+        case.on(Asics::GAUDI).finds(&[FindingKind::UnmappedAccess]).resets(1).budget(90).logs(LOG)
+    };
+    vec![
+        stopped(Case::new("transfer/blocked/writes_to_memory_unmapped", &["SEC-003"], unmapped)),
+        stopped(Case::new("transfer/blocked/reads_of_memory_never_mapped", &["SEC-004"], never)),
+        Case::new("transfer/left/device_memory_is_as_the_user_before_left_it", &["SEC-002"], left)
+            .on(Asics::GAUDI),
+    ]
+}
+
+/// Submits a copy that meets an address nobody mapped; gives the address that was captured.
+fn faults(card: &Card<'_>, queue: u32, from: u64, to: u64) -> CaseResult<u64> {
+    let program = card.program().copy(from, to, BYTES as u32);
+    let job = card.job(queue, &program)?;
+    card.submit(&CsRequest::execute([job.chunk()]))?;
+    let captured = wait::until(PATIENCE, || {
+        let event = succeed("INFO PAGE_FAULT_EVENT", card.node.page_fault_event())?;
+        Ok((event.timestamp != 0).then_some(event.addr))
+    })?;
+    // The submission keeps what it uses.
+    std::mem::forget(job);
+    check(captured.is_some(), "the page fault is reported")?;
+    Ok(captured.unwrap_or(0))
+}
+
+/// Closes, and waits for the reset that the stopped engine makes necessary.
+fn leave(card: Card<'_>, control: &Node, resets: u32) -> CaseResult {
+    let Card { cx, node, chip: _ } = card;
+    succeed("close", node.close())?;
+    reset::begun(control, resets)?;
+    reset::done(control)?;
+    let stats: hl_open_stats_info = ask(control)?;
+    equal("is_compute_ctx_active", stats.is_compute_ctx_active, 0)?;
+    let card = Card::open(cx)?;
+    card.still_runs(card.upload(0))
+}
+
+/// A translation that was used, so that the device has it, is gone with the mapping.
+fn unmapped(cx: &Context) -> CaseResult {
+    let control = Node::control(cx)?;
+    let resets = reset::resets(&control)?;
+    let card = Card::open(cx)?;
+    let (sram, _) = places(&card)?;
+    let (pages, seen, expected) = {
+        let Host { mapping, pages } = Host::new(&card, 2 * BYTES)?;
+        let address = mapping.address();
+        let down = card.program().copy(sram, address, BYTES as u32);
+        card.run(&card.job(card.download(0), &down)?)?;
+        succeed("UNMAP", MapGuard::unmap(mapping))?;
+        pages.fill(0x5c);
+        (pages, faults(&card, card.download(0), sram, address), address)
+    };
+    leave(card, &control, resets)?;
+    equal("the address of the fault", seen? & !0xfff, expected & !0xfff)?;
+    same("memory that was unmapped", &pages.bytes(0, 2 * BYTES), &[0x5c; 2 * BYTES])
+}
+
+/// The page behind a mapping: what the copy was to overwrite stays.
+fn never(cx: &Context) -> CaseResult {
+    let control = Node::control(cx)?;
+    let resets = reset::resets(&control)?;
+    let card = Card::open(cx)?;
+    let (sram, _) = places(&card)?;
+    let (seen, expected, kept) = {
+        let host = Host::new(&card, BYTES)?;
+        host.pages.fill(0xa7);
+        let up = card.program().copy(host.at(0), sram, BYTES as u32);
+        card.run(&card.job(card.upload(0), &up)?)?;
+        let behind = host.at(host.pages.length());
+        let seen = faults(&card, card.upload(0), behind, sram);
+        host.pages.fill(0);
+        // The other engine goes on.
+        let down = card.program().copy(sram, host.at(0), BYTES as u32);
+        card.run(&card.job(card.download(0), &down)?)?;
+        (seen, behind, host.pages.bytes(0, BYTES))
+    };
+    leave(card, &control, resets)?;
+    equal("the address of the fault", seen? & !0xfff, expected & !0xfff)?;
+    same("memory of the device", &kept, &[0xa7; BYTES])
+}
+
+/// Without `memory_scrub` nothing is cleared between users: documented, and good to know.
+fn left(cx: &Context) -> CaseResult {
+    let place = {
+        let card = Card::open(cx)?;
+        let (_, dram) = places(&card)?;
+        let host = Host::new(&card, BYTES)?;
+        host.pages.fill(0x3e);
+        let up = card.program().copy(host.at(0), dram, BYTES as u32);
+        card.run(&card.job(card.upload(0), &up)?)?;
+        dram
+    };
+    let card = Card::open(cx)?;
+    let host = Host::new(&card, BYTES)?;
+    let down = card.program().copy(place, host.at(0), BYTES as u32);
+    card.run(&card.job(card.download(0), &down)?)?;
+    same("device memory", &host.pages.bytes(0, BYTES), &[0x3e; BYTES])
+}
