@@ -128,6 +128,22 @@ pub fn queue(generation: Generation, id: u32) -> Option<Queue> {
     })
 }
 
+/// Streams of Gaudi2's PCI DMA engines that take jobs of users; the others are for embedded cores.
+const GAUDI2_PDMA: [u32; 3] = [0, 1, 4];
+
+/// Does the driver refuse every job for a queue, though there is one? Those of network ports, which
+/// it leaves switched off, and those of Gaudi2's PCI DMA that embedded cores use
+/// (`gaudi.c: gaudi_parse_cb_no_ext_queue`, `gaudi2.c: gaudi2_is_queue_enabled`).
+pub fn closed(generation: Generation, id: u32) -> bool {
+    queue(generation, id).is_some_and(|queue| match queue.engine {
+        Engine::Nic => true,
+        Engine::Pdma => !GAUDI2_PDMA.contains(&id),
+        Engine::Dma | Engine::Mme | Engine::Tpc | Engine::Edma | Engine::Rotator | Engine::Cpu => {
+            false
+        }
+    })
+}
+
 /// The id of a queue.
 pub fn id(generation: Generation, engine: Engine, number: u16, stream: u8) -> Option<u32> {
     rows(generation).iter().filter(|row| row.engine == engine).find_map(|row| {

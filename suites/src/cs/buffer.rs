@@ -4,7 +4,7 @@
 
 use crate::common::submit::{Card, Counters, Held, Rejection};
 use crate::common::typed::need;
-use case::{Case, CaseResult, Context, Stop, check, equal, succeed};
+use case::{Case, CaseResult, Context, Stop, equal, succeed};
 use control::Asics;
 use device::{Chunk, CsRequest, Errno, SyncManager};
 use hw::queue::Engine;
@@ -238,13 +238,15 @@ fn outside(cx: &Context) -> CaseResult {
     let info = succeed("INFO HW_IP", card.node.hw_ip())?;
     let map = hw::memory::map(card.chip);
     let sram_end = map.sram_base + map.sram_size;
+    // Physical addresses of users: Gaudi2 takes them, too, beside those of its MMU.
+    let dram = map.dram_base + map.dram_user_offset;
     // Address and bytes.
     let places = [
         (0, 8),
         (map.cfg_base, 8),
         (map.dram_base + map.page_tables, 8),
-        (info.dram_base_address - 8, 8),
-        (info.dram_base_address - 4, 8),
+        (dram - 8, 8),
+        (dram - 4, 8),
         (info.sram_base_address - 8, 8),
         (info.sram_base_address, 0),
         (sram_end - 4, 8),
@@ -253,7 +255,9 @@ fn outside(cx: &Context) -> CaseResult {
         (u64::MAX - 7, 8),
         (u64::MAX - 3, u32::MAX),
     ];
-    check(info.sram_base_address > map.sram_base, "the driver keeps a part of SRAM")?;
+    // gaudi.h, gaudi2.h: SRAM_USER_BASE_OFFSET.
+    let kept = info.sram_base_address > map.sram_base;
+    equal("the driver keeps a part of SRAM", kept, card.chip == hw::Generation::Gaudi)?;
     for (address, size) in places {
         let at = |stop: Stop| stop.request(&format_args!("{size} bytes at {address:#x}"));
         let chunk = Chunk::job(queue, address, size).flags(HL_CS_CHUNK_FLAGS_USER_ALLOC_CB);

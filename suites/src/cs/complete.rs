@@ -217,8 +217,7 @@ fn all(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     let mut jobs = Vec::new();
     for queue in card.queues() {
-        let found = hw::queue::queue(card.chip, queue);
-        if found.is_some_and(|found| found.engine != hw::queue::Engine::Nic) {
+        if card.kind(queue).is_some() && !card.closed(queue) {
             jobs.push(card.nop(queue)?);
         }
     }

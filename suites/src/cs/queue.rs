@@ -22,6 +22,17 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("cs/queue/ports_without_link_take_no_jobs", &["CS-CB-010"], ports)
             .on(Asics::GAUDI)
             .logs(&["is disabled", "Failed to parse JOB"]),
+        Case::new("cs/queue/closed_queues_take_no_jobs", &["CS-CB-014"], ports)
+            .on(Asics::GAUDI2)
+            .logs(&["is disabled", "Failed to parse JOB"]),
+        Case::new("cs/queue/binned_engines_take_no_jobs", BINNED, binned)
+            .on(Asics::GAUDI2)
+            .model()
+            .personality("binned", |card| {
+                (card.tpc_binning, card.edma_binning) = (1 << 3, 1 << 1);
+                (card.decoder_binning, card.dram_binning) = (1 << 2, 1 << 0);
+            })
+            .logs(&["is binned out"]),
         Case::new("cs/queue/hardware_queues_take_memory_of_the_user_only", HARDWARE, hardware)
             .on(Asics::GAUDI2)
             .logs(&["doesn't support kernel CB"]),
@@ -31,6 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
+const BINNED: &[&str] = &["CS-QUEUE-003", "CS-CB-014"];
 const HARDWARE: &[&str] = &["CS-QUEUE-005", "CS-QUEUE-006"];
 
 fn past(cx: &Context) -> CaseResult {
@@ -77,19 +89,18 @@ fn cpu(cx: &Context) -> CaseResult {
 fn each(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     let companion = card.nop(card.upload(0))?;
-    let engines = |queue| hw::queue::queue(card.chip, queue).map(|queue| queue.engine);
     for queue in card.queues() {
         let at = |stop: Stop| stop.request(&format_args!("queue {queue}"));
-        match (card.kind(queue), engines(queue)) {
+        match (card.kind(queue), card.closed(queue)) {
             (None | Some(Kind::Cpu), _) => {
                 let chunk = Chunk { queue, ..companion.chunk() };
                 let request = CsRequest::execute([chunk]);
                 card.rejects(&request, Rejection::invalid(Errno::EINVAL)).map_err(at)?;
             }
-            // The ports have their own cases.
-            (Some(_), Some(Engine::Nic)) => {}
-            (Some(Kind::External | Kind::Hardware), _) => card.still_runs(queue).map_err(at)?,
-            (Some(Kind::Internal), _) => {
+            // Closed ones have their own case.
+            (Some(_), true) => {}
+            (Some(Kind::External | Kind::Hardware), false) => card.still_runs(queue).map_err(at)?,
+            (Some(Kind::Internal), false) => {
                 let job = card.nop(queue)?;
                 let alone = CsRequest::execute([job.chunk()]);
                 card.rejects(&alone, Rejection::invalid(Errno::EINVAL)).map_err(at)?;
@@ -107,8 +118,7 @@ fn ports(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     let companion = card.nop(card.upload(0))?;
     for queue in card.queues() {
-        let found = hw::queue::queue(card.chip, queue);
-        if found.is_none_or(|found| found.engine != Engine::Nic) {
+        if !card.closed(queue) {
             continue;
         }
         let job = card.nop(queue)?;
@@ -120,11 +130,26 @@ fn ports(cx: &Context) -> CaseResult {
     card.run(&companion).map(drop)
 }
 
+/// Where an engine is faulty a spare one takes its place, whose own queues are gone: the extra
+/// tensor core and the last engine of device memory (gaudi2.c: gaudi2_set_tpc_binning_masks,
+/// gaudi2_set_edma_binning_masks).
+fn binned(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let companion = card.nop(card.upload(0))?;
+    for spare in [card.stream_of(Engine::Tpc, 24, 0)?, card.stream_of(Engine::Edma, 7, 0)?] {
+        for queue in spare..spare + 4 {
+            let chunk = Chunk { queue, ..companion.chunk() };
+            card.rejects(&CsRequest::execute([chunk]), Rejection::invalid(Errno::EINVAL))?;
+        }
+    }
+    card.still_runs(card.stream_of(Engine::Tpc, 3, 0)?)?;
+    card.still_runs(card.stream_of(Engine::Edma, 1, 0)?)
+}
+
 fn hardware(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     for queue in card.queues() {
-        let found = hw::queue::queue(card.chip, queue);
-        if found.is_none_or(|found| found.engine == Engine::Nic || found.kind != Kind::Hardware) {
+        if card.closed(queue) || card.kind(queue) != Some(Kind::Hardware) {
             continue;
         }
         let job = card.nop(queue)?;

@@ -153,12 +153,13 @@ fn use_up(card: &Card<'_>, queue: u32, count: u32) -> CaseResult {
 fn wait(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     let (signals, waits) = (card.upload(0), card.download(0));
+    let job = card.nop(waits)?;
     for _ in 0..3 {
         let held = Held::new(cx, &[signals])?;
         let answer = signal(&card, signals)?;
         let sequence = card.submit(&CsRequest::wait(waits, &[answer.sequence]))?;
         check(sequence != u64::MAX, "a wait for a pending signal has a number")?;
-        let behind = card.start(&card.nop(waits)?)?;
+        let behind = card.start(&job)?;
         // What comes after the wait on the same queue waits as well; others do not.
         card.still_runs(card.upload(1))?;
         card.is_busy(sequence)?;

@@ -6,10 +6,10 @@ use super::{folder, number};
 use crate::common::files::Disabled;
 use crate::common::typed::{compute, need};
 use case::{Case, CaseResult, Context, equal, errno, succeed};
-use control::Asics;
+use control::{Asics, FindingKind, Request};
 use device::sysfs::Attributes;
 use device::{Errno, Pages};
-use hw::memory::GAUDI;
+use hw::memory::{GAUDI, GAUDI2};
 
 /// A window: file, bytes, and the rows of its rules.
 struct Window {
@@ -53,6 +53,14 @@ pub(super) fn cases() -> Vec<Case> {
             .on(Asics::GAUDI),
         Case::new("debugfs/dma_size/reads_device_memory", &["DBGFS-046"], dma)
             .on(Asics::GAUDI)
+            .budget(30),
+        // The transfer that was given up runs when the engine goes on: that is the case's doing.
+        Case::new("debugfs/dma_size/fails_when_the_transfer_does", &["DBGFS-048"], stuck)
+            .on(Asics::GAUDI2)
+            .model()
+            .own_guest()
+            .logs(&["waiting for KDMA", "DMA read failed", "PAGE_FAULT", "page fault", "KDMA"])
+            .finds(&[FindingKind::UnmappedAccess])
             .budget(30),
         Case::new("debugfs/memory_scrub/fills_device_memory", &["DBGFS-083"], scrub)
             .on(Asics::GAUDI)
@@ -220,6 +228,23 @@ fn dma(cx: &Context) -> CaseResult {
         equal("words read", got, wanted)?;
     }
     Ok(())
+}
+
+/// Control register of the driver's own DMA on Gaudi2: 0 switches the engine off
+/// (arc_farm_kdma_regs.h: mmARC_FARM_KDMA_CFG_0).
+const KDMA_CONTROL: u64 = 0x4e8_b000;
+
+fn stuck(cx: &Context) -> CaseResult {
+    let files = folder(cx)?;
+    let _node = compute(cx)?;
+    aim(&files, GAUDI2.dram_base + GAUDI2.dram_user_offset)?;
+    let switch = |value| -> CaseResult {
+        Ok(cx.model()?.order(Request::Poke { offset: KDMA_CONTROL, value })?)
+    };
+    switch(0)?;
+    let result = files.write("dma_size", "0x1000");
+    switch(1)?;
+    errno("dma_size with the engine off", result, Errno::EIO)
 }
 
 fn scrub(cx: &Context) -> CaseResult {

@@ -5,9 +5,10 @@ use super::attributes;
 use crate::common::beside::in_child;
 use crate::common::files::Disabled;
 use crate::common::node::Node;
+use crate::common::submit::Card;
 use crate::info::call::ask;
-use case::{Case, CaseResult, Context, check, equal, errno, succeed};
-use control::Personality;
+use case::{Case, CaseResult, Change, Context, check, equal, errno, succeed};
+use control::{Asics, Personality};
 use device::Errno;
 use uapi::accel::{hl_info_hw_ip_info, hl_info_reset_count};
 
@@ -69,6 +70,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("sysfs/folder/others_may_read_but_not_write", &["SYSFS-017"], others),
         Case::new("sysfs/cpld_ver/is_sixteen_digits", &["SYSFS-005"], cpld).model(),
         Case::new("sysfs/device_type/is_the_chip", &["SYSFS-006"], kind),
+        revision("is_gaudi2b", "revision_2", |card| card.revision = 2, "GAUDI2B"),
+        revision("is_gaudi2c", "revision_3", |card| card.revision = 3, "GAUDI2C"),
+        revision("is_gaudi2d", "revision_4", |card| card.revision = 4, "GAUDI2D"),
         Case::new("sysfs/uboot_ver/is_a_part_of_what_firmware_says", &["SYSFS-009"], |cx| {
             part(cx, "uboot_ver", |card| card.uboot_version)
         })
@@ -137,6 +141,19 @@ fn cpld(cx: &Context) -> CaseResult {
     let number = text.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
     let version = cx.model()?.personality()?.cpld_version;
     equal("version", number.map(|number| number as u32), Some(version))
+}
+
+/// The revision of the PCI function tells the variants of Gaudi2 apart
+/// (habanalabs_drv.c: get_asic_type); each of them takes jobs.
+fn revision(rule: &str, name: &'static str, change: Change, text: &'static str) -> Case {
+    let body = move |cx: &Context| {
+        let seen = succeed("read", attributes(cx).value("device_type"))?;
+        equal("device_type", seen.as_str(), text)?;
+        let card = Card::open(cx)?;
+        card.still_runs(card.upload(0))
+    };
+    let case = Case::new(format!("sysfs/device_type/{rule}"), &["SYSFS-006"], body);
+    case.on(Asics::GAUDI2).model().personality(name, change)
 }
 
 fn kind(cx: &Context) -> CaseResult {

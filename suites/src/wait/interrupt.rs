@@ -32,7 +32,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("wait/interrupt/a_signal_ends_it", &["WAIT-INTR-014"], signal).logs(got),
         Case::new("wait/counter/rejects_handles_of_nothing", &["WAIT-KCQ-001"], no_handle),
         Case::new("wait/counter/rejects_places_past_the_end", &["WAIT-KCQ-002"], past),
-        Case::new("wait/counter/rejects_places_that_wrap", &["WAIT-KCQ-003"], wraps),
+        Case::new("wait/counter/rejects_places_that_wrap", &["WAIT-KCQ-003"], wraps).own_guest(),
+        Case::new("wait/counter/rejects_places_at_no_address", &["WAIT-KCQ-003"], nowhere)
+            .own_guest(),
         Case::new("wait/counter/a_reached_value_is_done", &["WAIT-KCQ-004"], counted),
         Case::new("wait/counter/a_value_to_come_is_busy", &["WAIT-KCQ-005"], uncounted),
         Case::new("wait/counter/keeps_no_buffer", &["WAIT-KCQ-004"], kept),
@@ -258,7 +260,7 @@ fn no_handle(cx: &Context) -> CaseResult {
 fn past(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     let buffer = counters(&card, 1)?;
-    for offset in [LAST + 1, LAST + 2, 1 << 32, 1 << 59] {
+    for offset in [LAST + 1, LAST + 2, 1 << 32] {
         kernel_refuses(&card, buffer.handle(), offset)?;
     }
     Ok(())
@@ -272,6 +274,13 @@ fn wraps(cx: &Context) -> CaseResult {
         kernel_refuses(&card, buffer.handle(), offset)?;
     }
     Ok(())
+}
+
+fn nowhere(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let buffer = counters(&card, 1)?;
+    // Times 8 and added to an address of the kernel this is no address of anybody.
+    kernel_refuses(&card, buffer.handle(), 1 << 59)
 }
 
 fn counted(cx: &Context) -> CaseResult {

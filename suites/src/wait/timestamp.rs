@@ -3,8 +3,9 @@
 //! _hl_interrupt_ts_reg_ioctl). Gaudi2 only.
 
 use super::DOORBELL;
-use crate::common::submit::Card;
+use crate::common::submit::{Card, PATIENCE};
 use crate::common::typed::need;
+use crate::common::wait;
 use case::{Case, CaseResult, Context, check, equal, errno, succeed};
 use control::Asics;
 use device::{CommandBuffer, Errno, Mapping, WaitRequest};
@@ -26,7 +27,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("wait/timestamp/a_place_may_move_to_another", &["WAIT-TSREG-009"], moves),
         Case::new("wait/timestamp/rejects_a_buffer_of_packets", &["WAIT-TSREG-010"], packets)
             .own_guest(),
-        Case::new("wait/timestamp/close_ends_registrations", &["WAIT-TSREG-011"], close),
+        Case::new("wait/timestamp/close_ends_registrations", &["WAIT-TSREG-011"], close)
+            .own_guest(),
         Case::new("wait/timestamp/threads_register_at_once", &["WAIT-TSREG-009"], threads)
             .budget(30),
     ];
@@ -76,6 +78,14 @@ impl<'a> Bench<'a> {
         errno("WAIT_CS", result, Errno::EINVAL).map_err(|stop| stop.request(request))
     }
 
+    /// Ends what is registered with an interrupt: the counter is at its end, and that says so.
+    #[track_caller]
+    fn end(&self, interrupt: u32) -> CaseResult {
+        need("write of a counter", self.counters.write(&u64::MAX.to_le_bytes()))?;
+        let program = self.card.program().message(DOORBELL, interrupt);
+        self.card.run(&self.card.job(self.card.upload(0), &program)?).map(drop)
+    }
+
     fn stamp(&self, place: u64) -> u64 {
         self.mapping.read_u64(place as usize * 8)
     }
@@ -87,6 +97,11 @@ fn registers(cx: &Context) -> CaseResult {
     for place in 0..PLACES {
         bench.accepted(&bench.request(6, place))?;
         equal("timestamp to come", bench.stamp(place), 0)?;
+    }
+    bench.end(bench.interrupt)?;
+    for place in 0..PLACES {
+        let stamp = wait::until(PATIENCE, || Ok((bench.stamp(place) != 0).then_some(())))?;
+        check(stamp.is_some(), &format!("timestamp {place} is written"))?;
     }
     Ok(())
 }
@@ -164,7 +179,7 @@ fn moves(cx: &Context) -> CaseResult {
         bench.accepted(&bench.request(6, 3))?;
         bench.interrupt -= 1;
     }
-    Ok(())
+    bench.end(bench.interrupt + 1)
 }
 
 fn packets(cx: &Context) -> CaseResult {
@@ -205,5 +220,6 @@ fn threads(cx: &Context) -> CaseResult {
         threads.into_iter().try_for_each(|thread| {
             thread.join().map_err(|_| case::Stop::Broken("a thread panicked".into()))?
         })
-    })
+    })?;
+    (first..first + 4).try_for_each(|interrupt| bench.end(interrupt))
 }

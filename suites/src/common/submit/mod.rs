@@ -39,6 +39,22 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// What a wait for [`PATIENCE`] passes.
 pub const PATIENCE_US: u64 = PATIENCE.as_micros() as u64;
 
+/// Queues that take jobs of users and end them one by one.
+struct Streams {
+    /// Towards the device.
+    upload: [u32; 4],
+    /// Towards the host.
+    download: [u32; 4],
+}
+
+/// The streams of both engines that reach the host.
+const GAUDI: Streams = Streams { upload: [0, 1, 2, 3], download: [4, 5, 6, 7] };
+
+/// Two streams of the first engine that reaches the host and one of the second are for users
+/// (`gaudi2.c: gaudi2_is_queue_enabled`); streams of device memory's engines follow, which serve
+/// jobs that move nothing.
+const GAUDI2: Streams = Streams { upload: [0, 1, 8, 9], download: [4, 12, 13, 14] };
+
 /// An open compute node and what its chip offers.
 pub struct Card<'a> {
     /// Where things are.
@@ -65,13 +81,24 @@ impl<'a> Card<'a> {
     /// A stream of the DMA engine that reads host memory (on Gaudi the only one for which the
     /// driver completes and that does not expect its source in the device).
     pub fn upload(&self, stream: u8) -> u32 {
-        // Both chips number the four streams of their first DMA engine from 0.
-        u32::from(stream)
+        self.streams().upload[usize::from(stream)]
     }
 
     /// A stream of the DMA engine that writes host memory.
     pub fn download(&self, stream: u8) -> u32 {
-        4 + u32::from(stream)
+        self.streams().download[usize::from(stream)]
+    }
+
+    fn streams(&self) -> &'static Streams {
+        match self.chip {
+            Generation::Gaudi => &GAUDI,
+            Generation::Gaudi2 => &GAUDI2,
+        }
+    }
+
+    /// Does the driver refuse every job for a queue, though there is one?
+    pub fn closed(&self, queue: u32) -> bool {
+        hw::queue::closed(self.chip, queue)
     }
 
     /// An empty program.
