@@ -60,7 +60,7 @@ impl<'a> Drive<'a> {
         for (place, (length, align)) in PIECES.into_iter().enumerate() {
             let piece = need("memory", Pages::aligned(length, align))?;
             for offset in (0..length).step_by(8) {
-                let word = (offset as u64) << 8 | place as u64 + 1;
+                let word = ((offset as u64) << 8) | (place as u64 + 1);
                 piece.write(offset, &word.to_le_bytes());
             }
             pieces.push(piece);
@@ -96,7 +96,7 @@ impl<'a> Drive<'a> {
             succeed("close", node.close())?;
             match rest.split_first() {
                 Some((_, rest)) => steps = rest,
-                None => return self.is_back(),
+                None => return self.ends_as_it_began(),
             }
         }
     }
@@ -121,10 +121,10 @@ impl<'a> Drive<'a> {
         for result in results {
             result.map_err(|_| Stop::Broken("a thread panicked".into()))??;
         }
-        self.is_back()
+        self.ends_as_it_began()
     }
 
-    fn is_back(self) -> CaseResult {
+    fn ends_as_it_began(self) -> CaseResult {
         let unpinned = wait::until(PATIENCE, || {
             Ok((need("count", pinned_pages())? == self.pinned).then_some(()))
         })?;

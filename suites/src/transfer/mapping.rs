@@ -195,8 +195,8 @@ fn anew(cx: &Context, size: usize) -> CaseResult {
         map(&card, &pieces[0], (0, size), hint(SLOTS + 1))?,
     ];
     let mut slots = Vec::new();
-    for n in 0..SLOTS {
-        slots.push((map(&card, &pieces[n], (0, size), hint(n + 1))?, n));
+    for (n, piece) in pieces.iter().enumerate().take(SLOTS) {
+        slots.push((map(&card, piece, (0, size), hint(n + 1))?, n));
     }
     for round in 0..ROUNDS {
         let now: Vec<_> =
