@@ -9,6 +9,7 @@ use crate::model::Model;
 use crate::num::Num;
 use crate::program::{Program, Values};
 use crate::tensor::Tensor;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Names another folder with node tests.
@@ -57,6 +58,19 @@ pub fn folder() -> Option<PathBuf> {
     let guest = Some(PathBuf::from(GUEST));
     let cache = cache.map(|path| path.join(FOLDER));
     [set(VARIABLE), guest, cache].into_iter().flatten().find(|path| path.is_dir())
+}
+
+/// Every test in the [`folder`] by name, in order. `None`: they were not fetched.
+///
+/// # Errors
+///
+/// What the system says of a folder that cannot be listed.
+pub fn all() -> std::io::Result<Option<BTreeMap<String, PathBuf>>> {
+    let Some(folder) = folder() else { return Ok(None) };
+    let named = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+    };
+    std::fs::read_dir(folder)?.map(named).collect::<std::io::Result<_>>().map(Some)
 }
 
 impl NodeTest {

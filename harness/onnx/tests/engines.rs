@@ -5,7 +5,7 @@
 use graph::chip::GAUDI;
 use graph::plan::{Action, Plan, Room};
 use onnx::lower::{Lowered, Watch, compare, encode, lower};
-use onnx::node_test::{NodeTest, folder};
+use onnx::node_test::{NodeTest, all};
 use onnx::user::Request;
 use onnx::{Error, Model, Program};
 use std::collections::BTreeMap;
@@ -132,18 +132,12 @@ fn a_wrong_kernel_is_found_and_its_node_named() {
 
 #[test]
 fn node_tests_are_right_on_the_engines() {
-    let Some(folder) = folder() else {
+    let Some(tests) = all().expect("the folder of node tests") else {
         eprintln!("skipped: run ./scripts/setup to fetch the node tests");
         return;
     };
-    let mut names: Vec<_> = std::fs::read_dir(folder)
-        .expect("the folder of node tests")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    names.sort();
     let (mut good, mut wrong, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-    for path in names {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for (name, path) in tests {
         let read = NodeTest::read(&path).and_then(|test| test.check());
         let program = match read {
             Ok((program, _)) if program.outputs.iter().any(|(_, id)| program.is_live(*id)) => {

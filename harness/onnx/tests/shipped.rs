@@ -3,7 +3,7 @@
 //! are there. Without the files it says so and checks nothing.
 
 use onnx::Error;
-use onnx::node_test::{NodeTest, folder};
+use onnx::node_test::{NodeTest, all};
 use std::collections::BTreeMap;
 
 /// Tests that are known to be within the bounds of the reference; more is better.
@@ -11,18 +11,12 @@ const AT_LEAST: usize = 570;
 
 #[test]
 fn the_reference_gives_what_is_shipped() {
-    let Some(folder) = folder() else {
+    let Some(tests) = all().expect("the folder of node tests") else {
         eprintln!("skipped: run ./scripts/setup to fetch the node tests");
         return;
     };
-    let mut names: Vec<_> = std::fs::read_dir(folder)
-        .expect("the folder of node tests")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    names.sort();
     let (mut good, mut bad, mut other) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-    for path in names {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for (name, path) in tests {
         let result = NodeTest::read(&path).and_then(|test| test.check());
         match result {
             Ok((program, worst)) => {
