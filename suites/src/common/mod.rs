@@ -5,8 +5,7 @@
 pub mod beside;
 pub mod buffer;
 pub mod files;
-pub mod kernel_memory;
-pub mod level;
+pub mod leak;
 pub mod log;
 pub mod node;
 pub mod resources;

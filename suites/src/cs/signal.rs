@@ -2,7 +2,8 @@
 //! Signals, and queues that wait for them (command_submission.c: cs_ioctl_signal_wait; hw_queue.c:
 //! init_signal_cs, init_wait_cs).
 
-use crate::common::submit::{Card, Counters, Held, Listings, Rejection, kernel_objects_stay};
+use crate::common::leak::{Rounds, kernel_objects_stay};
+use crate::common::submit::{Card, Counters, Held, Listings, Rejection};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
 use device::cs::CsAnswer;
@@ -194,7 +195,7 @@ const WAITED: u64 = 200;
 /// Runs rounds that would each keep so many submissions; a card holds the latest ones itself (as
 /// many as gaudiP.h: GAUDI_MAX_PENDING_CS), so each round ends with a close.
 fn kept(cx: &Context, wait: impl Fn(&Card<'_>) -> CaseResult) -> CaseResult {
-    kernel_objects_stay(2, 4, 4 * WAITED / 2, || {
+    kernel_objects_stay(Rounds::new(2, 4), WAITED / 2, || {
         let card = Card::open(cx)?;
         (0..WAITED).try_for_each(|_| wait(&card))
     })

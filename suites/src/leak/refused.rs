@@ -3,7 +3,7 @@
 //!
 //! That each is refused with the right errno is checked by the areas of the calls.
 
-use crate::common::level::{Next, stays};
+use crate::common::leak::{Next, level_stays};
 use crate::common::submit::Card;
 use crate::common::typed::need;
 use case::{Case, CaseResult, Context, check, equal, succeed};
@@ -59,7 +59,7 @@ const SUBMISSION: &[&str] = &[
 ];
 
 /// Rounds of each.
-const ROUNDS: u64 = 200;
+const ROUNDS: u32 = 200;
 
 /// What is left of a call that must be refused.
 fn refused<T>(what: &str, result: Result<T, Errno>) -> CaseResult {
@@ -88,7 +88,7 @@ fn mappings(cx: &Context) -> CaseResult {
         MemoryRequest::unmap(1),
     ];
     let before = Next::of(cx, node)?;
-    stays(cx, ROUNDS, || {
+    level_stays(cx, ROUNDS, || {
         requests.iter().try_for_each(|request| {
             refused("a wrong request", node.memory(request)).map_err(|stop| stop.request(request))
         })
@@ -100,7 +100,7 @@ fn buffers(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     let node = &card.node;
     let before = Next::of(cx, node)?;
-    stays(cx, ROUNDS, || {
+    level_stays(cx, ROUNDS, || {
         refused("a buffer that is too large", node.cb(&CbRequest::create((2 << 20) + 1)))?;
         refused("too many time stamps", node.timestamps(u32::MAX))?;
         let buffer = succeed("CREATE", node.create_cb(8192, 0))?;
@@ -117,7 +117,7 @@ fn buffers(cx: &Context) -> CaseResult {
 /// A context keeps a record of its last submissions, refused ones too (context.c: cs_pending), so
 /// every round has a context of its own.
 fn submissions(cx: &Context) -> CaseResult {
-    stays(cx, ROUNDS / 4, || {
+    level_stays(cx, ROUNDS / 4, || {
         let card = Card::open(cx)?;
         let job = card.nop(card.upload(0))?;
         let before = Next::of(cx, &card.node)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Rounds of calls that succeed, given back one by one or by the close.
 
-use crate::common::level::{Next, stays};
+use crate::common::leak::{Next, level_stays};
 use crate::common::submit::{Card, PATIENCE};
 use crate::common::typed::need;
 use crate::common::wait;
@@ -28,7 +28,7 @@ fn given_back(cx: &Context) -> CaseResult {
     let memory = need("memory", Pages::aligned(4 << 20, 2 << 20))?;
     memory.fill(1);
     let before = Next::of(cx, &card.node)?;
-    stays(cx, 200, || {
+    level_stays(cx, 200, || {
         let mut guards = Vec::new();
         for (n, size) in SIZES.into_iter().enumerate() {
             let host = memory.pointer(n * 4096);
@@ -55,7 +55,7 @@ fn closed(cx: &Context) -> CaseResult {
     let memory = need("memory", Pages::aligned(4 << 20, 2 << 20))?;
     memory.fill(1);
     let first = Next::of(cx, &opened(cx)?)?;
-    stays(cx, 60, || {
+    level_stays(cx, 60, || {
         let node = opened(cx)?;
         for (n, size) in SIZES.into_iter().enumerate() {
             let host = memory.pointer(n * 4096);

@@ -4,7 +4,7 @@
 //! The nodes of the device go with the driver and come back with it; the memory of the kernel is
 //! as before. Not covered: memory for DMA, a driver that leaves under an open node.
 
-use crate::common::kernel_memory::kernel_memory_stays;
+use crate::common::leak::{Rounds, kernel_memory_stays};
 use crate::common::node::Node;
 use crate::common::submit::operational;
 use crate::common::{files, wait};
@@ -13,10 +13,10 @@ use case::{Case, CaseResult, Context, Stop, check, equal};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Rounds that are counted.
-const ROUNDS: u32 = 6;
-/// Rounds in all, with those before the first look.
-const RESETS: u32 = ROUNDS + 2;
+/// Each of them is a reset or a probe, which takes its time.
+const ROUNDS: Rounds = Rounds::once(2, 6);
+/// Rounds in all.
+const RESETS: u32 = ROUNDS.first + ROUNDS.counted;
 /// How long a probe may take.
 const LIMIT: Duration = Duration::from_secs(60);
 

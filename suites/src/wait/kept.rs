@@ -5,7 +5,8 @@
 //! A wait that keeps its hold on a submission keeps a small object of the kernel for good. The
 //! context holds the latest submissions, too, so the objects are counted after each close.
 
-use crate::common::submit::{Beside, Card, PATIENCE_US, kernel_objects_stay, operational};
+use crate::common::leak::{Rounds, kernel_objects_stay};
+use crate::common::submit::{Beside, Card, PATIENCE_US, operational};
 use crate::info::reset;
 use case::{Case, CaseResult, Context, Stop, equal, errno, succeed};
 use control::Asics;
@@ -20,7 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("wait/many/keeps_nothing_of_those_that_are_aborted", ABORTED, aborted)
             .on(Asics::GAUDI)
             .budget(120)
-            .resets((FIRST + ROUNDS) as u32)
+            .resets(ROUNDS.first + ROUNDS.counted)
             .logs(LOG),
     ]
 }
@@ -34,14 +35,13 @@ const LOG: &[&str] = &[
     "wait_for_fence error",
 ];
 
-/// Rounds before the first count, and those that are counted.
-const FIRST: u64 = 2;
-const ROUNDS: u64 = 6;
+/// Each is a reset.
+const ROUNDS: Rounds = Rounds::once(2, 6);
 /// The longest list of a wait (`HL_WAIT_MULTI_CS_LIST_MAX_LEN`).
 const LIST: usize = 32;
 
 fn refused(cx: &Context) -> CaseResult {
-    kernel_objects_stay(FIRST, ROUNDS, ROUNDS * LIST as u64, || {
+    kernel_objects_stay(Rounds::new(2, 6), LIST as u64, || {
         let card = Card::open(cx)?;
         let job = card.nop(card.upload(0))?;
         // Two lists, so that a round that keeps them keeps twice what is allowed.
@@ -58,7 +58,7 @@ fn refused(cx: &Context) -> CaseResult {
 
 fn aborted(cx: &Context) -> CaseResult {
     // Half of what rounds keep that keep their list.
-    kernel_objects_stay(FIRST, ROUNDS, ROUNDS * LIST as u64 / 2, || round(cx))
+    kernel_objects_stay(ROUNDS, LIST as u64 / 2, || round(cx))
 }
 
 /// Waits for many and for single ones which a reset ends. The process has a second to close.

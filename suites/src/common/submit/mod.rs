@@ -9,7 +9,6 @@
 mod counters;
 mod held;
 mod job;
-mod leak;
 mod listings;
 mod refused;
 mod reset;
@@ -18,7 +17,6 @@ mod signals;
 pub use counters::{Counters, Dropped};
 pub use held::Held;
 pub use job::Job;
-pub use leak::{kernel_objects_stay, small_objects};
 pub use listings::Listings;
 pub use refused::Rejection;
 pub use reset::{hard_resets, operational};

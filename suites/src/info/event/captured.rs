@@ -4,7 +4,7 @@
 
 use super::{appears, id, now, post};
 use crate::common::buffer::{Buffer, FILLINGS};
-use crate::common::level::stays;
+use crate::common::leak::level_stays;
 use crate::common::node::Node;
 use crate::info::call::{Request, ask};
 use crate::info::reset;
@@ -247,7 +247,7 @@ fn mappings(cx: &Context) -> CaseResult {
 fn rounds(cx: &Context) -> CaseResult {
     let broken = |why| case::Stop::Broken(format!("cannot map memory: {why}"));
     let host = [Pages::new(4096).map_err(broken)?, Pages::new(4096).map_err(broken)?];
-    stays(cx, 24, || {
+    level_stays(cx, 24, || {
         let node = Node::compute(cx)?;
         let typed = node.typed()?;
         let maps = host.iter().map(|pages| succeed("MAP", typed.map_host(pages, 0, 0)));
