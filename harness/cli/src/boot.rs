@@ -53,7 +53,22 @@ pub struct Booted {
     /// The model.
     pub model: ModelProcess,
     _sockets: Sockets,
-    initramfs: Option<PathBuf>,
+    _initramfs: Initramfs,
+}
+
+/// The initramfs of one boot, made again by whoever needs it.
+struct Initramfs {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Drop for Initramfs {
+    fn drop(&mut self) {
+        if !self.keep {
+            // What does not go away does no harm.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl BootPlan<'_> {
@@ -91,10 +106,10 @@ impl BootPlan<'_> {
     pub fn start(&self, begun: impl FnOnce(&[String], &Sockets) -> Result<()>) -> Result<Booted> {
         let mut own = Archive::new();
         own.file(Plan::PATH, 0o644, serde_json::to_vec(&self.guest_plan())?)?;
-        let initramfs = self.file("cpio");
+        let initramfs = Initramfs { path: self.file("cpio"), keep: self.keep };
         let mut behind: Vec<&Archive> = self.files.into_iter().collect();
         behind.push(&own);
-        self.load.base.write_joined(&behind, &initramfs)?;
+        self.load.base.write_joined(&behind, &initramfs.path)?;
         let sockets = Sockets::new()?;
         let (socket, control) = (sockets.path("gaudi0"), sockets.path("control"));
         let trace = self.trace.then(|| self.file("trace"));
@@ -109,7 +124,7 @@ impl BootPlan<'_> {
         })?;
         let mut machine =
             Machine::new(&self.host.qemu, self.kernel.backend, self.kernel.kernel.boot_image());
-        machine.initramfs = Some(initramfs.clone());
+        machine.initramfs = Some(initramfs.path.clone());
         machine.devices = vec![socket];
         machine.control = Some(control);
         machine.results = Some(sockets.path("results"));
@@ -121,17 +136,7 @@ impl BootPlan<'_> {
         begun(&command, &sockets)?;
         let deadline = self.settings.clocks.scaled(TO_INIT);
         let guest = Guest::start(&machine, &self.file("console.log"), deadline)?;
-        let initramfs = (!self.keep).then_some(initramfs);
-        Ok(Booted { guest, model, _sockets: sockets, initramfs })
-    }
-}
-
-impl Drop for Booted {
-    fn drop(&mut self) {
-        if let Some(initramfs) = &self.initramfs {
-            // It is made again by whoever needs it.
-            let _ = std::fs::remove_file(initramfs);
-        }
+        Ok(Booted { guest, model, _sockets: sockets, _initramfs: initramfs })
     }
 }
 

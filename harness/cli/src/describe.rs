@@ -2,7 +2,7 @@
 //! `list`, `describe` and `plan`: what there is, without running it.
 
 use crate::options::{DescribeOptions, ListOptions, PlanOptions};
-use crate::{exit, select};
+use crate::{exit, report, select};
 use anyhow::Result;
 use case::Case;
 use control::Asic;
@@ -99,7 +99,16 @@ pub fn describe(options: &DescribeOptions) -> Result<u8> {
             writeln!(text, "on {asic:<8} {id}: {}", about(id))?;
         }
     }
-    writeln!(text, "\nrepeat      gauntlet run --exact {name}")?;
+    for (place, entry) in report::expectations()?.about(name) {
+        writeln!(text, "known       {place}, {}: {}", entry.word(), entry.summary())?;
+    }
+    // A run covers some chips by itself; others have to be asked for.
+    let covered = select::asics(&[]).into_iter().any(|asic| case.applies(asic));
+    let asic = match chips.first() {
+        Some(chip) if !covered => format!("--asic {chip} "),
+        Some(_) | None => String::new(),
+    };
+    writeln!(text, "\nrepeat      gauntlet run {asic}--exact {name}")?;
     say(&text)
 }
 

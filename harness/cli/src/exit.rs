@@ -49,6 +49,11 @@ pub fn nothing(message: impl Into<String>) -> anyhow::Error {
     Failure { code: NOTHING_RAN, message: message.into() }.into()
 }
 
+/// An error, with what to do about it.
+pub fn with_advice(why: &anyhow::Error, advice: &str) -> anyhow::Error {
+    Failure { code: of(why), message: format!("{why:#}; {advice}") }.into()
+}
+
 /// The exit code of an error.
 pub fn of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<Failure>() {
@@ -81,5 +86,7 @@ mod tests {
     fn an_error_knows_its_code() {
         assert_eq!(of(&usage("x").context("y")), USAGE);
         assert_eq!(of(&anyhow::anyhow!("x")), INFRASTRUCTURE);
+        let advised = with_advice(&usage("x").context("y"), "do z");
+        assert_eq!((of(&advised), advised.to_string().as_str()), (USAGE, "y: x; do z"));
     }
 }

@@ -4,7 +4,7 @@
 use crate::progress::Progress;
 use crate::{clock, exit};
 use anyhow::{Context as _, Result};
-use record::{Event, Journal, Line, Record};
+use record::{Event, Journal, Line, Outcome, Record};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -110,6 +110,11 @@ impl Recorder {
         drop(journal);
         self.progress.saw(boot, &line.event);
         Ok(())
+    }
+
+    /// Did a case of a guest end badly, and do the expectations not account for it?
+    pub fn is_unexpected(&self, boot: u32, case: &str, outcome: Outcome) -> bool {
+        self.progress.is_unexpected(boot, case, outcome)
     }
 
     /// Something worth a line that is no event.

@@ -68,7 +68,7 @@ pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case], known: Expectati
                 && ended.outcome.is_bad()
             {
                 bad.borrow_mut().push(ended.case.clone());
-                if options.until_fail {
+                if options.until_fail && recorder.is_unexpected(0, &ended.case, ended.outcome) {
                     stop.ask();
                 }
             }

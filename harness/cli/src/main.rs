@@ -27,12 +27,14 @@ mod terminal;
 mod tree;
 mod work;
 
-use clap::Parser;
-use options::{Command, Options};
+use options::Command;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match options::parse() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
     let result = match options.command {
         Command::Run(run) => run::run(*run),
         Command::Resume(resume) => run::resume(&resume),

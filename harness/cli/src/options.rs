@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! The command line.
 
+use crate::exit;
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use control::Asic;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// The exit codes, as the help shows them.
 const CODES: &str = "Exit codes:
@@ -15,6 +18,31 @@ const CODES: &str = "Exit codes:
   5    a regression took the kernel down
   6    could not be carried out (no boot, QEMU or model died, disk full)
   130  interrupted";
+
+/// Takes the command line; what is wrong with it is said in one line.
+pub fn parse() -> Result<Options, ExitCode> {
+    Options::try_parse().map_err(|why| {
+        if matches!(
+            why.kind(),
+            ErrorKind::DisplayHelp
+                | ErrorKind::DisplayVersion
+                | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        ) {
+            why.exit();
+        }
+        eprintln!("gauntlet: {}", one_line(&why.to_string()));
+        ExitCode::from(exit::USAGE)
+    })
+}
+
+/// The words of an error without what stands in the help.
+fn one_line(words: &str) -> String {
+    let told = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more");
+    let lines = words.lines().map(str::trim).take_while(told).filter(|line| !line.is_empty());
+    let line = lines.collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    format!("{}; see --help", line.replace(" tip: ", "; "))
+}
 
 /// Checks the habanalabs driver of a kernel: in a virtual machine with a modelled Gaudi, or on a
 /// real card.
@@ -152,7 +180,7 @@ pub struct RunOptions {
     /// Run every case so often.
     #[arg(long, value_name = "TIMES", default_value_t = 1)]
     pub repeat: u32,
-    /// Stop at the first case that ends badly.
+    /// Stop at the first case that ends badly, other than as known.
     #[arg(long)]
     pub until_fail: bool,
     /// Run cases, too, that the expectations list as skips.

@@ -129,6 +129,13 @@ impl Progress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Did a case of a guest end badly, and do the expectations not account for it?
+    pub fn is_unexpected(&self, boot: u32, case: &str, outcome: Outcome) -> bool {
+        let Place { target: _, asic, kernel } = self.state().place(Some(boot));
+        let verdict = judge(outcome, self.known.expect(&asic, &kernel, case));
+        outcome.is_bad() && !verdict.is_accepted()
+    }
+
     /// Shows an event.
     pub fn saw(&self, boot: Option<u32>, event: &Event) {
         let mut state = self.state();
@@ -142,10 +149,9 @@ impl Progress {
                 }
                 let times =
                     if self.repeat > 1 { format!(", {} times", self.repeat) } else { "".into() };
-                self.note(&format!(
-                    "{cases} cases on {} targets{times}, seed {seed}",
-                    targets.len()
-                ));
+                let cases = plural(cases, "case");
+                let targets = plural(targets.len(), "target");
+                self.note(&format!("{cases} on {targets}{times}, seed {seed}"));
             }
             Event::BootStart { boot, target, .. } => {
                 if let Some(named) = state.targets.get(*target).cloned() {
@@ -201,6 +207,10 @@ impl Progress {
         }
         self.note(&line);
     }
+}
+
+fn plural(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 fn word(outcome: Outcome, verdict: Verdict) -> String {

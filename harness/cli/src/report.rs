@@ -60,16 +60,19 @@ pub fn conclude(folder: &Path, ktap: bool, baseline: Option<&Path>) -> Result<u8
     let run = load(folder)?;
     let since = baseline.map(|base| Ok::<_, anyhow::Error>(Comparison::new(&load(base)?, &run)));
     let since = since.transpose()?;
-    for &format in Format::ALL {
+    let write = |&format: &Format| {
         let path = folder.join(format.file_name());
         let text = match &since {
             Some(since) if format == Format::Html => run.html_since(since),
             Some(_) | None => run.render(format),
         };
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    // What came of the run is said even where there is no room for the files.
+    let written = Format::ALL.iter().try_for_each(write);
     let shown = if ktap { Format::Ktap } else { Format::Text };
     say(&run.render(shown))?;
+    written?;
     if !ktap {
         let place = std::path::absolute(folder)?;
         let page = place.join(Format::Html.file_name());

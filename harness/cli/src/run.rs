@@ -336,8 +336,8 @@ impl<'a> Run<'a> {
         self.recorder.finish();
         if let Some(why) = trouble {
             let place = self.recorder.folder.display();
-            eprintln!("gauntlet: stopped; `gauntlet resume {place}` goes on with this run");
-            return Err(why);
+            let advice = format!("`gauntlet resume {place}` goes on with this run");
+            return Err(exit::with_advice(&why, &advice));
         }
         ended?;
         let code = report::conclude(

@@ -64,7 +64,7 @@ impl Host {
     fn kernel(&self, name: &str, options: &MachineOptions) -> Result<ReadyKernel> {
         let spec: KernelSpec =
             name.parse().map_err(|why: vm::Error| exit::usage(why.to_string()))?;
-        let kernel = Kernel::find(&self.cache, &spec, options.modules.as_deref())?;
+        let kernel = Kernel::find(&self.cache, &spec, options.modules.as_deref()).map_err(named)?;
         if let Some(driver) = options.driver.as_ref().filter(|driver| !driver.is_file()) {
             return Err(exit::usage(format!("--driver {}: no such file", driver.display())));
         }
@@ -85,6 +85,14 @@ impl Host {
             options.accelerator.parse().map_err(|why: vm::Error| exit::usage(why.to_string()))?;
         let backend = vm::choose(accelerator, &self.cache, &self.qemu, &kernel)?;
         Ok(ReadyKernel { name: name.into(), kernel, backend, usual, shipped })
+    }
+}
+
+/// A kernel that there is not is a wrong command line.
+fn named(why: vm::Error) -> anyhow::Error {
+    match matches!(why, vm::Error::KernelSpec { .. } | vm::Error::PackageMissing { .. }) {
+        true => exit::usage(why.to_string()),
+        false => why.into(),
     }
 }
 

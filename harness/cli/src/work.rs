@@ -6,7 +6,8 @@ use crate::boot::{BootPlan, Booted, Heard};
 use crate::journal::Recorder;
 use crate::stop::Stop;
 use anyhow::Result;
-use record::{BootEnd, Event, end};
+use record::{BootEnd, Event, Outcome, end};
+use render::outcome_of_end;
 use runner::{Clocks, Message};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -49,7 +50,7 @@ pub struct Watch<'a> {
     pub clocks: Clocks,
     /// End of the whole run.
     pub until: Option<Instant>,
-    /// A case that ends badly ends the run.
+    /// A case that ends badly, other than as known, ends the run.
     pub until_fail: bool,
 }
 
@@ -73,6 +74,9 @@ impl Watch<'_> {
         let verdict = verdict?;
         drop(booted);
         went.reason = verdict.reason.into();
+        if let (Some(case), Some(outcome)) = (&went.running, outcome_of_end(verdict.reason)) {
+            self.bad(boot, case, outcome);
+        }
         let (reason, console) = (went.reason.clone(), verdict.console);
         self.recorder.host(Event::BootEnd(BootEnd { boot, reason, console }))?;
         Ok(went)
@@ -175,9 +179,7 @@ impl Watch<'_> {
             Event::CaseEnd(ended) => {
                 went.running = None;
                 went.ended.push((ended.case.clone(), ended.outcome.is_bad()));
-                if self.until_fail && ended.outcome.is_bad() {
-                    self.stop.ask();
-                }
+                self.bad(boot, &ended.case, ended.outcome);
             }
             Event::RunStart { .. }
             | Event::BootStart { .. }
@@ -186,6 +188,13 @@ impl Watch<'_> {
             | Event::RunEnd(_) => {}
         }
         self.recorder.guest(boot, event)
+    }
+
+    /// A case ended like this: is it the one that ends the run?
+    fn bad(&self, boot: u32, case: &str, outcome: Outcome) {
+        if self.until_fail && self.recorder.is_unexpected(boot, case, outcome) {
+            self.stop.ask();
+        }
     }
 }
 

@@ -73,7 +73,8 @@ pub enum Error {
         archive: String,
     },
     /// No room on the disk.
-    #[error("disk full while writing {path}: free some space or set GAUNTLET_CACHE", path = path.display())]
+    #[error("disk full while writing {path}: free some space, or choose another place with \
+             GAUNTLET_CACHE or --run-dir", path = path.display())]
     DiskFull {
         /// The file or folder.
         path: PathBuf,

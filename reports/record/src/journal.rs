@@ -30,11 +30,17 @@ impl Journal {
         Ok((record, Journal { file }))
     }
 
-    /// Writes one line; on return it is out of this process and on its way to the disk.
+    /// Writes one line; on return it is out of this process and on its way to the disk. A line
+    /// that does not fit on the disk leaves nothing behind that a later one would be glued to.
     pub fn write(&mut self, line: &Line) -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
-        self.file.write_all(&text)
+        let before = self.file.stream_position()?;
+        self.file.write_all(&text).inspect_err(|_| {
+            // The error of the write is what counts.
+            let _ = self.file.set_len(before);
+            let _ = self.file.seek(SeekFrom::Start(before));
+        })
     }
 
     /// Waits until everything written is on the disk: at the start of a case that may take the

@@ -48,5 +48,6 @@ pub use conclusion::Conclusion;
 pub use expect::{Entry, Expectations, Pattern, Problem, Problems, Status, update};
 pub use format::Format;
 pub use kernel::Version;
+pub use run::outcome_of_end;
 pub use run::{Attempt, Boot, CaseRun, Counts, PROBE, RowRun, RowState, Run, RunError, TargetRun};
 pub use verdict::{Expectation, Verdict, judge};

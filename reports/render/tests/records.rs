@@ -97,6 +97,20 @@ fn reports_are_as_recorded() {
     assert!(different.is_empty(), "differ from what is recorded:\n{}", different.join("\n"));
 }
 
+/// A terminal, a parser of lines and a browser see nothing that they would obey.
+#[test]
+fn no_report_holds_a_control_character() {
+    for (name, ..) in RUNS {
+        let run = common::run(name);
+        let comparison = Comparison::new(&run, &run);
+        let reports = Format::ALL.iter().map(|&format| run.render(format));
+        for text in reports.chain([comparison.text(), comparison.json(), comparison.html()]) {
+            let bad = text.chars().find(|c| c.is_control() && *c != '\n' && *c != '\t');
+            assert_eq!(bad, None, "{name}");
+        }
+    }
+}
+
 fn same(path: &Path, text: &str, different: &mut Vec<String>) {
     if std::env::var_os("BLESS").is_some() {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("writable");

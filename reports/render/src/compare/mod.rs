@@ -268,7 +268,7 @@ impl Comparison {
 
     /// What a maintainer reads in the terminal.
     pub fn text(&self) -> String {
-        text::render(self)
+        crate::format::visible(text::render(self))
     }
 
     /// Everything, for programs.
@@ -278,7 +278,7 @@ impl Comparison {
 
     /// One file for people.
     pub fn html(&self) -> String {
-        crate::format::render_comparison(self)
+        crate::format::visible(crate::format::render_comparison(self))
     }
 
     fn pair(&mut self, base: &TargetRun, head: &TargetRun, complete: bool) {

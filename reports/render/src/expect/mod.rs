@@ -86,6 +86,11 @@ impl Entry {
         }
     }
 
+    /// The word of the second column.
+    pub fn word(&self) -> &'static str {
+        parse::word(self.status)
+    }
+
     /// One line for a report: what it is and where to read on.
     pub fn summary(&self) -> String {
         let text = match self.status {
@@ -131,6 +136,13 @@ impl Expectations {
         }
         files.sort();
         Self::parse(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    }
+
+    /// Every entry that speaks of a case, with its file and line.
+    pub fn about(&self, case: &str) -> impl Iterator<Item = (String, &Entry)> {
+        let entries = self.files.iter().flat_map(|file| &file.entries);
+        let entries = entries.filter(move |entry| entry.pattern.matches(case));
+        entries.map(|entry| (format!("{}:{}", entry.file, entry.line), entry))
     }
 
     /// Reads files given as (name, text).

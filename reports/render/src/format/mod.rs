@@ -81,19 +81,19 @@ impl Run {
     /// The report in a format.
     pub fn render(&self, format: Format) -> String {
         match format {
-            Format::Text => text::render(self),
-            Format::Ktap => ktap::render(self),
+            Format::Text => visible(text::render(self)),
+            Format::Ktap => visible(ktap::render(self)),
             Format::Junit => junit::render(self),
             Format::Kcidb => kcidb::render(self),
             Format::Lava => lava::render(self),
             Format::Json => json::render(self),
-            Format::Html => html::render(self, None),
+            Format::Html => visible(html::render(self, None)),
         }
     }
 
     /// The page for people, with what changed since an earlier run.
     pub fn html_since(&self, comparison: &Comparison) -> String {
-        html::render(self, Some(comparison))
+        visible(html::render(self, Some(comparison)))
     }
 }
 
@@ -107,6 +107,19 @@ pub(crate) fn ordered(details: &BTreeMap<String, String>) -> Vec<(&str, &'static
     let mut shown: Vec<_> = shown.collect();
     shown.sort_by_key(|(name, ..)| place(name).unwrap_or(ORDER.len()));
     shown
+}
+
+/// Text without control characters, which a terminal would obey: `\x1b` stands for an escape.
+pub(crate) fn visible(text: String) -> String {
+    let is_bad = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(is_bad) {
+        return text;
+    }
+    let shown = |c: char| match is_bad(c) {
+        true => format!("\\x{:02x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// `1 case`, `2 cases`.

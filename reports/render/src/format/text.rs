@@ -7,6 +7,7 @@
 
 use super::{ordered, plural};
 use crate::{CaseRun, Counts, RowState, Run, TargetRun, Verdict};
+use record::{Outcome, fact};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -18,6 +19,8 @@ const GROUPS: usize = 20;
 const NAMED: usize = 10;
 /// How many lines of a log, of a console, or of the output of a case are shown.
 const LINES: usize = 12;
+/// Head of the column of areas.
+const AREA: &str = "Area";
 /// What the line contains that a kernel's last words are read from.
 const LAST_WORDS: &[&str] = &["BUG:", "WARNING:", "Oops", "KASAN:", "UBSAN:", "panic"];
 
@@ -43,6 +46,9 @@ fn write(run: &Run, out: &mut String) -> std::fmt::Result {
             files => writeln!(out, ", expectations {}", files.join(" "))?,
         }
     }
+    if let Some(selection) = run.facts.get(fact::SELECTION) {
+        writeln!(out, "  only {selection}")?;
+    }
     if run.is_cut() {
         let why = run.end.as_deref().unwrap_or("the record stops before its end");
         writeln!(out, "\nThe run is not complete ({why}): `gauntlet resume` goes on with it.")?;
@@ -53,6 +59,7 @@ fn write(run: &Run, out: &mut String) -> std::fmt::Result {
     boots(run, out)?;
     known(run, out)?;
     section_short(run, Verdict::Flake, out)?;
+    skipped(run, out)?;
     areas(run, out)?;
     requirements(run, out)?;
     slowest(run, out)
@@ -66,7 +73,7 @@ pub(super) fn headline(counts: &Counts) -> String {
     if !parts.is_empty() {
         text = format!("{text}: {}", parts.join(", "));
     }
-    match counts.outcome(record::Outcome::Skip) {
+    match counts.outcome(Outcome::Skip) {
         0 => text,
         skipped => format!("{text} ({skipped} skipped)"),
     }
@@ -85,13 +92,12 @@ fn section(run: &Run, verdict: Verdict, out: &mut String) -> std::fmt::Result {
     }
     for group in groups.iter().take(GROUPS) {
         let [(target, case), others @ ..] = &group[..] else { continue };
-        writeln!(out, "\n{}: {} on {}", verdict.title().to_uppercase(), case.name, target.label())?;
+        let title = verdict.title().to_uppercase();
+        writeln!(out, "\n{title}: {}", place(run, target, case))?;
         details(case, out)?;
         if !others.is_empty() {
             writeln!(out, "  and the same for {}:", plural(others.len(), "more case"))?;
-            let name = |(target, case): &(&TargetRun, &CaseRun)| {
-                format!("{} on {}", case.name, target.label())
-            };
+            let name = |(target, case): &(&TargetRun, &CaseRun)| place(run, target, case);
             some(out, "    ", &others.iter().map(name).collect::<Vec<_>>(), NAMED)?;
         }
     }
@@ -101,6 +107,14 @@ fn section(run: &Run, verdict: Verdict, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n... and {more} with the verdict {title}: see the HTML report")?;
     }
     Ok(())
+}
+
+/// A case, and its target where there are several.
+fn place(run: &Run, target: &TargetRun, case: &CaseRun) -> String {
+    match &run.targets[..] {
+        [_] => case.name.clone(),
+        _ => format!("{} on {}", case.name, target.label()),
+    }
 }
 
 /// Where the expectations speak of a case.
@@ -207,7 +221,7 @@ fn known(run: &Run, out: &mut String) -> std::fmt::Result {
                 writeln!(out, "  {}", named(defect, &entry.summary()))?;
                 last = entry.note("link");
             }
-            writeln!(out, "    {} on {}: {}", case.name, target.label(), case.outcome().name())?;
+            writeln!(out, "    {}: {}", place(run, target, case), case.outcome().name())?;
         }
     }
     Ok(())
@@ -225,10 +239,29 @@ fn section_short(run: &Run, verdict: Verdict, out: &mut String) -> std::fmt::Res
         if let Some(title) = head.take() {
             writeln!(out, "\n{}{}", title[..1].to_uppercase(), &title[1..])?;
         }
-        writeln!(out, "  {} on {}: {}", case.name, target.label(), case.message())?;
+        writeln!(out, "  {}: {}", place(run, target, case), case.message())?;
     }
     Ok(())
 }
+
+/// What was skipped, and why.
+fn skipped(run: &Run, out: &mut String) -> std::fmt::Result {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (target, case) in run.cases().filter(|(_, case)| case.outcome() == Outcome::Skip) {
+        reasons.entry(case.message()).or_default().push(place(run, target, case));
+    }
+    if !reasons.is_empty() {
+        writeln!(out, "\nSkipped")?;
+    }
+    for (reason, cases) in &reasons {
+        writeln!(out, "  {reason}")?;
+        some(out, "    ", cases, NAMED)?;
+    }
+    Ok(())
+}
+
+/// What a table says of an area on a target: passed of all, and what the others did.
+type Cell = (String, String);
 
 /// Passed of all, per area and target; what did not pass is named.
 fn areas(run: &Run, out: &mut String) -> std::fmt::Result {
@@ -242,43 +275,45 @@ fn areas(run: &Run, out: &mut String) -> std::fmt::Result {
     if areas.is_empty() {
         return Ok(());
     }
-    let labels: Vec<String> = run.targets.iter().map(TargetRun::label).collect();
-    let rows = areas.into_iter().map(|(area, targets)| {
-        let cells = targets.into_iter().map(|cases| cell(&Counts::of(cases)));
-        std::iter::once(area.to_string()).chain(cells).collect()
-    });
-    let head: Vec<String> = std::iter::once("Area".to_string()).chain(labels).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..=run.targets.len()).map(width).collect();
-    writeln!(out)?;
-    for row in &rows {
-        for (column, (text, width)) in row.iter().zip(&widths).enumerate() {
-            match column {
-                0 => write!(out, "{text:width$}")?,
-                _ => write!(out, "  {text:>width$}")?,
-            }
+    let rows: Vec<(&str, Vec<Cell>)> = areas
+        .into_iter()
+        .map(|(area, targets)| {
+            (area, targets.into_iter().map(|cases| cell(&Counts::of(cases))).collect())
+        })
+        .collect();
+    let names = rows.iter().map(|(area, _)| area.len()).max().unwrap_or(0).max(AREA.len());
+    let mut head = format!("{AREA:names$}");
+    let mut lines: Vec<String> = rows.iter().map(|(area, _)| format!("{area:names$}")).collect();
+    for (column, target) in run.targets.iter().enumerate() {
+        let cells: Vec<&Cell> = rows.iter().map(|(_, cells)| &cells[column]).collect();
+        let ratios = cells.iter().map(|(ratio, _)| ratio.len()).max().unwrap_or(0);
+        let cells = cells.iter().map(|(ratio, rest)| format!("{ratio:>ratios$}  {rest}"));
+        let cells: Vec<String> = cells.map(|cell| cell.trim_end().to_string()).collect();
+        let label = target.label();
+        let width = cells.iter().chain([&label]).map(String::len).max().unwrap_or(0);
+        for (line, cell) in lines.iter_mut().zip(&cells) {
+            line.push_str(&format!("  {cell:width$}"));
         }
-        writeln!(out)?;
+        head.push_str(&format!("  {label:width$}"));
     }
-    Ok(())
+    writeln!(out, "\n{}", head.trim_end())?;
+    lines.iter().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
 }
 
-fn cell(counts: &Counts) -> String {
+fn cell(counts: &Counts) -> Cell {
     if counts.all == 0 {
-        return "-".into();
+        return ("-".into(), String::new());
     }
     let parts = [
         (counts.unaccepted(), "not ok"),
         (counts.verdict(Verdict::KnownIssue), "known"),
         (counts.verdict(Verdict::Flake), "flaked"),
-        (counts.outcome(record::Outcome::Skip), "skipped"),
+        (counts.outcome(Outcome::Skip), "skipped"),
     ];
-    let mut text = String::new();
-    for (count, word) in parts.into_iter().filter(|(count, _)| *count > 0) {
-        text.push_str(&format!("{count} {word}, "));
-    }
-    text + &format!("{}/{}", counts.outcome(record::Outcome::Pass), counts.all)
+    let shown = parts.into_iter().filter(|(count, _)| *count > 0);
+    let rest: Vec<String> = shown.map(|(count, word)| format!("{count} {word}")).collect();
+    let ratio = format!("{}/{}", counts.outcome(Outcome::Pass), counts.all);
+    (ratio, rest.join(", "))
 }
 
 fn requirements(run: &Run, out: &mut String) -> std::fmt::Result {
@@ -288,7 +323,7 @@ fn requirements(run: &Run, out: &mut String) -> std::fmt::Result {
     let count = |state| run.rows.iter().filter(|row| row.state == state).count();
     let parts: Vec<String> =
         RowState::ALL.iter().map(|&state| format!("{} {}", count(state), state.title())).collect();
-    writeln!(out, "\nRequirements: {} of {}", parts.join(", "), run.rows.len())?;
+    writeln!(out, "\n{}: {}", plural(run.rows.len(), "requirement"), parts.join(", "))?;
     if !run.unknown_rows.is_empty() {
         writeln!(out, "  not in the catalogue: {}", run.unknown_rows.join(" "))?;
     }
@@ -302,7 +337,7 @@ fn slowest(run: &Run, out: &mut String) -> std::fmt::Result {
     }
     for (target, case) in slowest {
         let duration = duration(case.duration_us());
-        writeln!(out, "  {duration:>8}  {} on {}", case.name, target.label())?;
+        writeln!(out, "  {duration:>8}  {}", place(run, target, case))?;
     }
     writeln!(out, "\nTook {}, seed {}.", duration(run.duration_ms * 1000), run.seed)
 }

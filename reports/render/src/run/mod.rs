@@ -6,6 +6,7 @@ mod rows;
 mod take;
 
 pub use rows::{RowRun, RowState};
+pub use take::outcome_of_end;
 
 use crate::{Conclusion, Entry, Verdict};
 use record::{Facts, Outcome, Target, end};

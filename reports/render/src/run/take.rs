@@ -46,6 +46,12 @@ fn derive(reason: &str) -> Option<(Outcome, &'static str)> {
     }
 }
 
+/// How a case ends that runs when its guest ends, by the reason of that end; none where that says
+/// nothing about the case.
+pub fn outcome_of_end(reason: &str) -> Option<Outcome> {
+    derive(reason).map(|(outcome, _)| outcome)
+}
+
 /// What it means that a guest ended before its first case could start.
 fn derive_probe(reason: &str) -> Option<(Outcome, &'static str)> {
     match reason {
