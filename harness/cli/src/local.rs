@@ -3,8 +3,8 @@
 
 use crate::journal::{self, Recorder};
 use crate::options::RunOptions;
+use crate::plan::{Aim, facts, plan, start};
 use crate::progress::Progress;
-use crate::run::{Aim, facts, plan, start};
 use crate::stop::Stop;
 use crate::{exit, report};
 use anyhow::Result;
@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Name of the kernel of such a target.
 const LOCAL: &str = "local";
 
+/// Release of the running kernel.
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
+
 /// Runs on the local card.
 pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case], known: Expectations) -> Result<u8> {
     let found = runner::find(&Roots::default(), options.device.as_deref())
@@ -28,7 +31,8 @@ pub fn run(options: &RunOptions, all: &[Case], cases: &[&Case], known: Expectati
     let recorder = Recorder::create(folder, Progress::new(known.clone(), options.repeat))?;
     let asic = found.asic;
     let target = Target { asic: asic.name().into(), kernel: LOCAL.into() };
-    let aims = [Aim { target, asic, kernel: None }];
+    let release = std::fs::read_to_string(RELEASE).unwrap_or_default().trim().to_string();
+    let aims = [Aim { target, asic, release, kernel: None }];
     let planned = plan(&aims, cases, &known, options);
     let names: Vec<String> = planned
         .iter()

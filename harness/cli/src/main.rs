@@ -17,6 +17,7 @@ mod local;
 mod model;
 mod node_tests;
 mod options;
+mod plan;
 mod progress;
 mod report;
 mod run;

@@ -4,18 +4,17 @@
 use crate::boot::BootPlan;
 use crate::journal::{self, Recorder};
 use crate::options::{Command, Options, ResumeOptions, RunOptions};
+use crate::plan::{Aim, aims, host_facts, plan, start};
 use crate::progress::Progress;
 use crate::select::{self, Group};
 use crate::stop::Stop;
-use crate::target::{Host, ReadyKernel, personality};
+use crate::target::{Host, personality};
 use crate::work::{Watch, Went};
-use crate::{bisect, clock, describe, exit, local, node_tests, report};
+use crate::{bisect, describe, exit, local, node_tests, report};
 use anyhow::{Context as _, Result};
 use case::{Case, Change};
 use clap::Parser;
-use control::Asic;
-use record::{Event, Facts, Planned, RunEnd, Target, VERSION, end, fact};
-use render::Expectations;
+use record::{Event, Planned, RunEnd, end};
 use runner::{Clocks, Settings, Work};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -23,23 +22,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The command that repeats one case.
-const REPEAT: &str = "gauntlet run --asic {asic} --kernel {kernel} --exact {case}";
 /// Memory that one guest and its model take, MiB.
 const GUEST_MIB: u64 = 1400;
 
 /// Ends of a guest that say nothing of the case that ran: it runs again when the run is resumed.
 const NO_VERDICT: &[&str] = &[end::INTERRUPTED, end::TIME, end::QEMU_DIED, end::MODEL_DIED];
-
-/// A target with what is needed to boot it.
-pub struct Aim<'a> {
-    /// As the record names it.
-    pub target: Target,
-    /// The chip.
-    pub asic: Asic,
-    /// The kernel; none on metal.
-    pub kernel: Option<&'a ReadyKernel>,
-}
 
 /// Cases that one guest is to run, for some target.
 struct Job<'a> {
@@ -188,99 +175,6 @@ impl Past {
         }
         past
     }
-}
-
-fn aims<'a>(kernels: &'a [ReadyKernel], asics: &[Asic]) -> Vec<Aim<'a>> {
-    let aim = |kernel: &'a ReadyKernel, asic: &Asic| Aim {
-        target: Target { asic: asic.name().into(), kernel: kernel.name.clone() },
-        asic: *asic,
-        kernel: Some(kernel),
-    };
-    let of_kernel = |kernel| asics.iter().map(move |asic| aim(kernel, asic));
-    kernels.iter().flat_map(of_kernel).collect()
-}
-
-/// What is to run, target by target.
-pub fn plan(
-    aims: &[Aim<'_>],
-    cases: &[&Case],
-    known: &Expectations,
-    options: &RunOptions,
-) -> Vec<Planned> {
-    let mut plan = Vec::new();
-    for (target, aim) in aims.iter().enumerate() {
-        let release = aim.kernel.map_or("local", |kernel| &kernel.kernel.release);
-        for case in cases.iter().filter(|case| case.applies(aim.asic)) {
-            let listed = known.skip(aim.asic.name(), release, &case.name);
-            let skip = listed.filter(|_| !options.run_skipped).map(|entry| entry.summary());
-            let rows = case.proves(aim.asic).map(str::to_string).collect();
-            plan.push(Planned { target, case: case.name.to_string(), rows, skip });
-        }
-    }
-    plan
-}
-
-/// The first line of the record.
-pub fn start(options: &RunOptions, aims: &[Aim<'_>], plan: Vec<Planned>, facts: Facts) -> Event {
-    Event::RunStart {
-        version: VERSION,
-        started: clock::now(),
-        command: std::env::args().collect(),
-        seed: options.machine.seed.unwrap_or(0),
-        targets: aims.iter().map(|aim| aim.target.clone()).collect(),
-        plan,
-        facts,
-    }
-}
-
-/// Facts that hold for every run.
-pub fn facts(options: &RunOptions) -> Facts {
-    let mut facts = Facts::new();
-    facts.insert(fact::GAUNTLET.into(), env!("CARGO_PKG_VERSION").into());
-    let mut repeat = REPEAT.to_string();
-    if let Some(seed) = options.machine.seed {
-        repeat.push_str(&format!(" --seed {seed}"));
-    }
-    if options.machine.no_workarounds {
-        repeat.push_str(" --no-workarounds");
-    }
-    for (option, path) in [("driver", &options.machine.driver), ("tree", &options.machine.tree)] {
-        if let Some(path) = path {
-            repeat.push_str(&format!(" --{option} {}", path.display()));
-            facts.insert(option.into(), path.display().to_string());
-        }
-    }
-    for (option, path) in
-        [("modules", &options.machine.modules), ("personality", &options.machine.personality)]
-    {
-        if let Some(path) = path {
-            repeat.push_str(&format!(" --{option} {}", path.display()));
-        }
-    }
-    for change in &options.machine.set {
-        repeat.push_str(&format!(" --set '{}'", change.replace('\'', "'\\''")));
-    }
-    if options.local {
-        repeat = "gauntlet run --local --exact {case}".into();
-    }
-    facts.insert(fact::REPEAT.into(), repeat);
-    if let Ok(folder) = std::env::current_dir() {
-        facts.insert("folder".into(), folder.display().to_string());
-    }
-    let crate::options::Selection { filters, skip, exact: _, asic: _ } = &options.selection;
-    let mut selection = filters.clone();
-    selection.extend(skip.iter().map(|text| format!("--skip {text}")));
-    selection.extend(options.shard.iter().map(|text| format!("--shard {text}")));
-    if !selection.is_empty() {
-        facts.insert(fact::SELECTION.into(), selection.join(" "));
-    }
-    facts
-}
-
-fn host_facts(host: &Host, options: &RunOptions) -> Facts {
-    let mut facts = facts(options);
-    facts.insert("qemu".into(), host.qemu.version.clone());
-    facts
 }
 
 /// A run that has begun.

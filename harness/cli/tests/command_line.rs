@@ -155,3 +155,21 @@ fn new_expectations_wait_for_a_person() {
     let text = std::fs::read_to_string(expect.expect("a file").path()).expect("readable");
     assert!(text.contains("defect TODO; link TODO; evidence "), "{text}");
 }
+
+#[test]
+fn expectations_of_a_folder_stand_for_those_of_the_project() {
+    let root = tempfile::tempdir().expect("a folder");
+    let file = root.path().join("gaudi-6.12.expect");
+    let describe = |line: &str| {
+        std::fs::write(&file, line).expect("writable");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gauntlet"));
+        command.args(["describe", CASE]).env("GAUNTLET_EXPECTATIONS", root.path());
+        command.output().expect("it starts")
+    };
+    let told = describe("open/*,skip  # reason hangs; link https://a.org; since 6.12\n");
+    let line = "known       gaudi-6.12.expect:1, skip: hangs, https://a.org";
+    assert!(out(&told).lines().any(|told| told == line), "{}", out(&told));
+    let told = describe("open/*,skip\n");
+    assert_eq!(told.status.code(), Some(2));
+    assert!(err(&told).contains("gaudi-6.12.expect:1: open/* needs the note"), "{}", err(&told));
+}

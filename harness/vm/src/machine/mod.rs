@@ -6,6 +6,7 @@
 //! (UNIX sockets; only those that are asked for exist). Guest memory is shared, because the
 //! device model reads and writes it.
 
+mod clock;
 mod command;
 mod sockets;
 
@@ -140,7 +141,11 @@ impl Machine {
         }
         let own = self.parameters.iter().map(String::as_str);
         let parameters: Vec<_> = PARAMETERS.iter().copied().chain(own).collect();
-        add("-append", parameters.join(" "));
+        let mut parameters = parameters.join(" ");
+        if let (Backend::Tcg, Some(khz)) = (self.backend, clock::khz()) {
+            parameters.push_str(&format!(" tsc_early_khz={khz}"));
+        }
+        add("-append", parameters);
         for (port, path) in
             [(RESULTS, &self.results), (CONTROL, &self.control), (SHELL, &self.shell)]
         {
@@ -231,7 +236,8 @@ mod tests {
         let device = words.iter().find(|w| w.to_string_lossy().contains("vfio-user-pci")).unwrap();
         let device: serde_json::Value = serde_json::from_str(device.to_str().unwrap()).unwrap();
         assert_eq!(device["socket"]["path"], "/s/g\"0");
-        assert!(words.iter().any(|w| w.to_string_lossy().ends_with("timeout_locked=5")));
+        let parameters = "habanalabs.timeout_locked=5 tsc_early_khz=";
+        assert!(words.iter().any(|w| w.to_string_lossy().contains(parameters)));
     }
 
     #[test]

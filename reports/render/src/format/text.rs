@@ -21,6 +21,10 @@ const NAMED: usize = 10;
 const LINES: usize = 12;
 /// Head of the column of areas.
 const AREA: &str = "Area";
+/// How many characters of a line are shown.
+const LONGEST: usize = 400;
+/// What the runner itself writes into a kernel's log, which says nothing.
+const MARKERS: &[&str] = &["gauntlet: begin ", "gauntlet: end "];
 /// What the line contains that a kernel's last words are read from.
 const LAST_WORDS: &[&str] = &["BUG:", "WARNING:", "Oops", "KASAN:", "UBSAN:", "panic"];
 
@@ -146,7 +150,10 @@ fn interesting(log: &[String]) -> &[String] {
 }
 
 fn kernel_lines(out: &mut String, log: &[String]) -> std::fmt::Result {
-    let shown = interesting(log);
+    let is_marker = |line: &&String| MARKERS.iter().any(|marker| line.contains(marker));
+    let log: Vec<String> =
+        log.iter().filter(|line| !is_marker(line)).map(|line| cut(line)).collect();
+    let shown = interesting(&log);
     if shown.len() < log.len() {
         writeln!(out, "  | ... {} before", plural(log.len() - shown.len(), "line"))?;
     }
@@ -154,7 +161,10 @@ fn kernel_lines(out: &mut String, log: &[String]) -> std::fmt::Result {
 }
 
 fn details(case: &CaseRun, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "  {}: {}", case.outcome().name(), case.message())?;
+    match case.message() {
+        "" => writeln!(out, "  {}", case.outcome().name())?,
+        message => lines(out, case.outcome().name(), message)?,
+    }
     if let Some(told) = case.attempts_told() {
         let unstable = if case.is_unstable() { "unstable, " } else { "" };
         writeln!(out, "  {unstable}attempts ended: {told}")?;
@@ -179,12 +189,27 @@ fn details(case: &CaseRun, out: &mut String) -> std::fmt::Result {
 
 /// A value of one line after its name, a longer one below it.
 fn lines(out: &mut String, name: &str, value: &str) -> std::fmt::Result {
-    match value.lines().count() {
-        0 => Ok(()),
-        1 => writeln!(out, "  {name}: {}", value.trim_end()),
-        _ => {
+    let lines: Vec<String> = value.lines().map(|line| cut(line.trim_end())).collect();
+    match &lines[..] {
+        [] => Ok(()),
+        [line] => writeln!(out, "  {name}: {line}"),
+        lines => {
             writeln!(out, "  {name}:")?;
-            some(out, "    ", &value.lines().collect::<Vec<_>>(), LINES)
+            some(out, "    ", lines, LINES)
+        }
+    }
+}
+
+/// A line of bearable length.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(LONGEST) {
+        None => line.into(),
+        Some((at, _)) => {
+            format!(
+                "{} ... and {} more",
+                &line[..at],
+                plural(line[at..].chars().count(), "character")
+            )
         }
     }
 }

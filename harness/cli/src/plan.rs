@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+//! What a run is about before it begins: its targets, its cases, and the facts that its record
+//! starts with.
+
+use crate::clock;
+use crate::options::RunOptions;
+use crate::target::{Host, ReadyKernel};
+use case::Case;
+use control::Asic;
+use record::{Event, Facts, Planned, Target, VERSION, fact};
+use render::Expectations;
+
+/// The command that repeats one case.
+const REPEAT: &str = "gauntlet run --asic {asic} --kernel {kernel} --exact {case}";
+
+/// A target with what is needed to boot it.
+pub struct Aim<'a> {
+    /// As the record names it.
+    pub target: Target,
+    /// The chip.
+    pub asic: Asic,
+    /// Release of the kernel, for the expectations.
+    pub release: String,
+    /// The kernel; none on metal.
+    pub kernel: Option<&'a ReadyKernel>,
+}
+
+/// Every kernel with every chip.
+pub fn aims<'a>(kernels: &'a [ReadyKernel], asics: &[Asic]) -> Vec<Aim<'a>> {
+    let aim = |kernel: &'a ReadyKernel, asic: &Asic| Aim {
+        target: Target { asic: asic.name().into(), kernel: kernel.name.clone() },
+        asic: *asic,
+        release: kernel.kernel.release.clone(),
+        kernel: Some(kernel),
+    };
+    let of_kernel = |kernel| asics.iter().map(move |asic| aim(kernel, asic));
+    kernels.iter().flat_map(of_kernel).collect()
+}
+
+/// What is to run, target by target.
+pub fn plan(
+    aims: &[Aim<'_>],
+    cases: &[&Case],
+    known: &Expectations,
+    options: &RunOptions,
+) -> Vec<Planned> {
+    let mut plan = Vec::new();
+    for (target, aim) in aims.iter().enumerate() {
+        for case in cases.iter().filter(|case| case.applies(aim.asic)) {
+            let listed = known.skip(aim.asic.name(), &aim.release, &case.name);
+            let skip = listed.filter(|_| !options.run_skipped).map(|entry| entry.summary());
+            let rows = case.proves(aim.asic).map(str::to_string).collect();
+            plan.push(Planned { target, case: case.name.to_string(), rows, skip });
+        }
+    }
+    plan
+}
+
+/// The first line of the record.
+pub fn start(options: &RunOptions, aims: &[Aim<'_>], plan: Vec<Planned>, facts: Facts) -> Event {
+    Event::RunStart {
+        version: VERSION,
+        started: clock::now(),
+        command: std::env::args().collect(),
+        seed: options.machine.seed.unwrap_or(0),
+        targets: aims.iter().map(|aim| aim.target.clone()).collect(),
+        plan,
+        facts,
+    }
+}
+
+/// Facts that hold for every run.
+pub fn facts(options: &RunOptions) -> Facts {
+    let mut facts = Facts::new();
+    facts.insert(fact::GAUNTLET.into(), env!("CARGO_PKG_VERSION").into());
+    let mut repeat = REPEAT.to_string();
+    if let Some(seed) = options.machine.seed {
+        repeat.push_str(&format!(" --seed {seed}"));
+    }
+    if options.machine.no_workarounds {
+        repeat.push_str(" --no-workarounds");
+    }
+    for (option, path) in [("driver", &options.machine.driver), ("tree", &options.machine.tree)] {
+        if let Some(path) = path {
+            repeat.push_str(&format!(" --{option} {}", path.display()));
+            facts.insert(option.into(), path.display().to_string());
+        }
+    }
+    for (option, path) in
+        [("modules", &options.machine.modules), ("personality", &options.machine.personality)]
+    {
+        if let Some(path) = path {
+            repeat.push_str(&format!(" --{option} {}", path.display()));
+        }
+    }
+    for change in &options.machine.set {
+        repeat.push_str(&format!(" --set '{}'", change.replace('\'', "'\\''")));
+    }
+    if options.local {
+        repeat = "gauntlet run --local --exact {case}".into();
+    }
+    facts.insert(fact::REPEAT.into(), repeat);
+    if let Ok(folder) = std::env::current_dir() {
+        facts.insert("folder".into(), folder.display().to_string());
+    }
+    let crate::options::Selection { filters, skip, exact: _, asic: _ } = &options.selection;
+    let mut selection = filters.clone();
+    selection.extend(skip.iter().map(|text| format!("--skip {text}")));
+    selection.extend(options.shard.iter().map(|text| format!("--shard {text}")));
+    if !selection.is_empty() {
+        facts.insert(fact::SELECTION.into(), selection.join(" "));
+    }
+    facts
+}
+
+/// The same with what the host has for guests.
+pub fn host_facts(host: &Host, options: &RunOptions) -> Facts {
+    let mut facts = facts(options);
+    facts.insert("qemu".into(), host.qemu.version.clone());
+    facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Command, Options};
+    use clap::Parser;
+
+    const SKIP: &str = "info/a/*,skip  # reason hangs; link https://a.org; since 6.12\n";
+
+    fn options(words: &[&str]) -> RunOptions {
+        match Options::try_parse_from(["gauntlet", "run"].iter().chain(words)).unwrap().command {
+            Command::Run(run) => *run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn skips(words: &[&str], release: &str) -> Vec<Option<String>> {
+        let case = |name: &'static str| Case::new(name, &[], |_| Ok(()));
+        let cases = [case("info/a/holds"), case("info/b/holds")];
+        let known = Expectations::parse([("gaudi-6.12.expect", SKIP)]).unwrap();
+        let target = Target { asic: "gaudi".into(), kernel: "debian:6.12".into() };
+        let aim = Aim { target, asic: Asic::Gaudi, release: release.into(), kernel: None };
+        let cases: Vec<&Case> = cases.iter().collect();
+        let plan = plan(&[aim], &cases, &known, &options(words));
+        plan.into_iter().map(|planned| planned.skip).collect()
+    }
+
+    #[test]
+    fn what_is_listed_as_a_skip_is_planned_with_its_reason() {
+        for release in ["6.12.117+deb12-amd64", "7.3.4"] {
+            let why = Some("hangs, https://a.org".to_string());
+            assert_eq!(skips(&[], release), [why, None], "{release}");
+            assert_eq!(skips(&["--run-skipped"], release), [None, None], "{release}");
+        }
+        assert_eq!(skips(&[], "5.10.1"), [None, None], "older than every file");
+    }
+
+    #[test]
+    fn the_line_that_repeats_a_case_names_the_machine() {
+        let words =
+            ["--driver", "x.ko", "--seed", "7", "--no-workarounds", "--set", "card_name=it's"];
+        let facts = facts(&options(&words));
+        assert_eq!(
+            facts[fact::REPEAT],
+            "gauntlet run --asic {asic} --kernel {kernel} --exact {case} --seed 7 \
+             --no-workarounds --driver x.ko --set 'card_name=it'\\''s'"
+        );
+        let facts = super::facts(&options(&["info/", "--skip", "b", "--shard", "1/2"]));
+        assert_eq!(facts[fact::SELECTION], "info/ --skip b --shard 1/2");
+    }
+}
