@@ -159,8 +159,8 @@ impl KernelLog {
             }
             if let Some(entry) = Entry::parse(&line) {
                 let lost = self.next.map_or(0, |next| entry.sequence.saturating_sub(next));
-                self.pending.lost += lost;
-                self.next = Some(entry.sequence + 1);
+                self.pending.lost = self.pending.lost.saturating_add(lost);
+                self.next = Some(entry.sequence.saturating_add(1));
                 self.fatal |= is_fatal(&entry.text);
                 self.pending.entries.push(entry);
             }
