@@ -23,6 +23,8 @@ const UNPIN: u32 = number(3, 0);
 const MAP: u32 = number(4, size_of::<MapArgs>());
 const UNMAP: u32 = number(5, 0);
 const ENTRY: u32 = number(6, size_of::<EntryArgs>());
+const SEGMENT: u32 = number(7, size_of::<SegmentArgs>());
+const ACCEL: u32 = number(8, 0);
 
 /// `_IOWR` for requests with an argument, `_IO` for those without.
 const fn number(index: u32, size: usize) -> u32 {
@@ -54,6 +56,13 @@ struct EntryArgs {
     has_pages: u32,
     address: u64,
     length: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct SegmentArgs {
+    bytes: u32,
+    pad: u32,
 }
 
 /// How the importer attaches.
@@ -182,6 +191,20 @@ impl Importer {
         self.plain(UNMAP)
     }
 
+    /// Tells the importing device, until the detach, to take no larger segments than this.
+    /// ENOENT when nothing is attached.
+    pub fn limit_segments(&self, bytes: u32) -> Result<(), Errno> {
+        let mut args = SegmentArgs { bytes, pad: 0 };
+        // SAFETY: the argument holds no address.
+        unsafe { raw::ioctl(&self.fd, SEGMENT, &mut args) }.map(|_| ())
+    }
+
+    /// Takes the first free number of the accel class, as another accelerator would, until this is
+    /// dropped. EBUSY when it has one.
+    pub fn take_accel(&self) -> Result<(), Errno> {
+        self.plain(ACCEL)
+    }
+
     fn entry(&self, index: u32) -> Result<Entry, Errno> {
         let mut args = EntryArgs { index, has_pages: 0, address: 0, length: 0 };
         // SAFETY: the argument holds no address.
@@ -210,8 +233,18 @@ mod tests {
     fn numbers_are_those_of_the_header() {
         // Printed by a C program that includes gauntlet_importer.h.
         assert_eq!(
-            [ATTACH, DETACH, PIN, UNPIN, MAP, UNMAP, ENTRY],
-            [0xc018_b900, 0xb901, 0xb902, 0xb903, 0xc008_b904, 0xb905, 0xc018_b906]
+            [ATTACH, DETACH, PIN, UNPIN, MAP, UNMAP, ENTRY, SEGMENT, ACCEL],
+            [
+                0xc018_b900,
+                0xb901,
+                0xb902,
+                0xb903,
+                0xc008_b904,
+                0xb905,
+                0xc018_b906,
+                0xc008_b907,
+                0xb908,
+            ]
         );
     }
 

@@ -6,6 +6,7 @@
 //! the kernel finds a way between the two devices. Kernels without CONFIG_PCI_P2PDMA find none.
 
 use super::{FLAGS, PAGE, export, still_exports};
+use crate::common::importer::importer;
 use crate::common::typed::compute;
 use crate::common::{files, wait};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, require, succeed};
@@ -34,17 +35,11 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("dmabuf/import/an_attachment_keeps_the_device_in_use", &["DMABUF-029"], keeps),
         Case::new("dmabuf/import/peers_get_addresses_in_the_bar", &["DMABUF-026"], peers)
             .on(Asics::GAUDI),
+        Case::new("dmabuf/import/rejects_importers_of_less_than_a_page", &["DMABUF-027"], tiny)
+            .logs(&["can't be smaller than PAGE_SIZE"])
+            .on(Asics::GAUDI),
         Case::new("dmabuf/import/a_mapping_outlives_device_and_dmabuf", &["DMABUF-029"], outlives),
     ]
-}
-
-/// The importer; skips without the module.
-fn importer() -> CaseResult<Importer> {
-    match Importer::open() {
-        Ok(importer) => Ok(importer),
-        Err(Errno::ENOENT) => Err(Stop::Skip("needs the importer module".into())),
-        Err(errno) => Err(Stop::Broken(format!("open of the importer gives {errno:?}"))),
-    }
 }
 
 /// Was the kernel built with peer-to-peer DMA?
@@ -176,6 +171,26 @@ fn peers(cx: &Context) -> CaseResult {
         succeed("unmap", importer.unmap())?;
         succeed("detach", importer.detach())?;
     }
+    still_exports(cx, &node)
+}
+
+fn tiny(cx: &Context) -> CaseResult {
+    let importer = importer()?;
+    let node = compute(cx)?;
+    let buffer = export(cx, &node, 3 * PAGE)?;
+    attached(cx, &importer, &buffer)?;
+    for bytes in [1, PAGE as u32 - 1] {
+        succeed("limit of segments", importer.limit_segments(bytes))?;
+        errno("map", importer.map(Direction::Both), Errno::EINVAL)?;
+    }
+    for (bytes, entries) in [(PAGE as u32, 3), (2 * PAGE as u32 - 1, 3), (2 * PAGE as u32, 2)] {
+        succeed("limit of segments", importer.limit_segments(bytes))?;
+        let map = succeed("map", importer.map(Direction::Both))?;
+        equal(&format!("entries of at most {bytes} bytes"), map.len(), entries)?;
+        succeed("unmap", importer.unmap())?;
+    }
+    succeed("detach", importer.detach())?;
+    drop(buffer);
     still_exports(cx, &node)
 }
 

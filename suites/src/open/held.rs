@@ -5,13 +5,13 @@
 
 use super::compute::works;
 use crate::common::node::Node;
+use crate::common::window::Window;
 use crate::common::{files, wait};
 use crate::info::call::ask;
 use crate::info::reset;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::{Answer, Asics, Request};
 use nix::errno::Errno;
-use std::path::Path;
 use std::time::{Duration, Instant};
 use uapi::accel::{self, hl_open_stats_info};
 
@@ -117,36 +117,6 @@ fn watch(cx: &Context, control: &Node) -> CaseResult {
     Ok(())
 }
 
-/// Reads or writes words of device memory through debugfs (`debugfs.c: hl_data_read32`).
-struct Memory<'a> {
-    address: std::path::PathBuf,
-    data: std::path::PathBuf,
-    cx: &'a Context,
-}
-
-impl<'a> Memory<'a> {
-    fn new(cx: &'a Context) -> CaseResult<Self> {
-        let [address, data] = [files::debugfs(cx, "addr")?, files::debugfs(cx, "data32")?];
-        Ok(Memory { address, data, cx })
-    }
-
-    fn at(&self, address: u64) -> CaseResult<&Path> {
-        files::write(&self.address, &format!("{address:#x}"))?;
-        Ok(&self.data)
-    }
-
-    fn read(&self, address: u64) -> CaseResult<u32> {
-        let text = files::read(self.at(address)?)?;
-        let hex = text.trim().trim_start_matches("0x");
-        u32::from_str_radix(hex, 16)
-            .map_err(|_| Stop::Broken(format!("data32 of {} is {text:?}", self.cx.asic())))
-    }
-
-    fn write(&self, address: u64, value: u32) -> CaseResult {
-        files::write(self.at(address)?, &format!("{value:#x}"))
-    }
-}
-
 /// First and last words of what a user may use of SRAM and of device memory.
 fn places(node: &Node) -> CaseResult<[u64; 4]> {
     let info: accel::hl_info_hw_ip_info = ask(node)?;
@@ -156,7 +126,7 @@ fn places(node: &Node) -> CaseResult<[u64; 4]> {
 }
 
 fn scrubbed(cx: &Context) -> CaseResult {
-    let memory = Memory::new(cx)?;
+    let memory = Window::new(cx)?;
     let value = files::read(&files::debugfs(cx, "memory_scrub_val")?)?;
     let value = u64::from_str_radix(value.trim().trim_start_matches("0x"), 16)
         .map_err(|_| Stop::Broken(format!("memory_scrub_val is {value:?}")))?;

@@ -7,6 +7,7 @@ mod control;
 mod files;
 mod held;
 mod leave;
+mod neighbour;
 mod nodes;
 mod race;
 mod shipped;
@@ -27,6 +28,7 @@ pub fn cases() -> Vec<Case> {
         race::cases,
         held::cases,
         leave::cases,
+        neighbour::cases,
     ];
     parts.iter().flat_map(|part| part()).collect()
 }

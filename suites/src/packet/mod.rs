@@ -3,11 +3,12 @@
 //! gaudi_validate_cb, gaudi_parse_cb_mmu), and what the device makes of the rest.
 
 mod parse;
+mod protected;
 mod race;
 
 use case::Case;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    [parse::cases(), race::cases()].into_iter().flatten().collect()
+    [parse::cases(), protected::cases(), race::cases()].into_iter().flatten().collect()
 }
