@@ -5,6 +5,7 @@ use super::{FLAGS, PAGE, area, export, still_exports};
 use crate::common::beside::{in_child, pass};
 use crate::common::typed::{compute, need};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
+use control::Asic;
 use device::{DmaBuf, Errno, MemoryRequest};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Whence, lseek};
@@ -16,8 +17,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("dmabuf/file/cannot_be_read_or_written", &["DMABUF-023"], no_read),
         Case::new("dmabuf/file/sync_succeeds", &["DMABUF-024"], sync),
         Case::new("dmabuf/file/rejects_other_requests", &["DMABUF-024"], requests),
-        Case::new("dmabuf/file/seeks_to_start_and_end_only", &["DMABUF-014"], seek)
-            .on(control::Asics::GAUDI),
+        Case::new("dmabuf/file/seeks_to_start_and_end_only", &[], seek)
+            .rows_on(Asic::Gaudi, &["DMABUF-014"])
+            .rows_on(Asic::Gaudi2, &["DMABUF-001"]),
         Case::new("dmabuf/file/tells_size_and_exporter", &["DMABUF-018"], fdinfo),
         Case::new("dmabuf/file/has_the_name_that_it_was_given", &["DMABUF-018"], name),
         Case::new("dmabuf/file/is_ready_at_once", &["DMABUF-018"], ready),

@@ -2,13 +2,13 @@
 //! Device memory handed to others: EXPORT_DMABUF_FD (memory.c: export_dmabuf_from_addr) and the
 //! dma-buf that it gives (dma-buf.c).
 //!
-//! Not covered: exports of a chip with an MMU before its memory (Gaudi2) by offset, and importers
-//! that really read the memory.
+//! Not covered: importers that really read the memory.
 
 mod close;
 mod export;
 mod file;
 mod import;
+mod mapped;
 
 use crate::common::typed::{need, still_works};
 use case::{Case, CaseResult, Context, succeed};
@@ -18,7 +18,7 @@ use libc::{O_CLOEXEC, O_RDWR};
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    let parts = [export::cases, file::cases, close::cases, import::cases];
+    let parts = [export::cases, file::cases, close::cases, import::cases, mapped::cases];
     parts.iter().flat_map(|part| part()).collect()
 }
 

@@ -11,7 +11,6 @@ use crate::common::files;
 use crate::common::typed::{compute, need};
 use crate::common::wait;
 use case::{Case, CaseResult, Context, Stop, check, equal, succeed};
-use control::Asics;
 use device::procfs::pinned_pages;
 use device::region::Region;
 use device::{MemoryRequest, Node};
@@ -22,22 +21,19 @@ use std::time::Duration;
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
-        Case::new("memory/map_host/maps_more_than_four_gib", &["MEM-MAPH-020"], many)
-            .on(Asics::GAUDI)
-            .budget(60),
+        Case::new("memory/map_host/maps_more_than_four_gib", &["MEM-MAPH-020"], many).budget(60),
         Case::new(
             "memory/map_host/the_parent_keeps_its_pages_over_a_fork",
             &["MEM-MAPH-023"],
             fork,
-        )
-        .on(Asics::GAUDI),
+        ),
         Case::new("memory/timestamps/live_until_the_close", &["MEM-TS-005"], until_close)
             .budget(60),
     ];
     for (name, sharing) in [("shared", MapFlags::MAP_SHARED), ("private", MapFlags::MAP_PRIVATE)] {
         let name = format!("memory/map_host/takes_{name}_memory_of_files");
         let case = Case::new(name, &["MEM-MAPH-011"], move |cx| of_file(cx, sharing));
-        cases.push(case.on(Asics::GAUDI));
+        cases.push(case);
     }
     cases
 }

@@ -9,6 +9,7 @@ mod block;
 mod host;
 mod host_refused;
 mod kinds;
+mod limits;
 mod timestamps;
 mod unfinished;
 mod unmap;
@@ -31,6 +32,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(host::cases());
     cases.extend(host_refused::cases());
     cases.extend(kinds::cases());
+    cases.extend(limits::cases());
     cases.extend(timestamps::cases());
     cases.extend(unfinished::cases());
     cases.extend(unmap::cases());

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! Hardware blocks (memory.c: hl_hw_block_mmap).
-//!
-//! Not covered: mappings of the blocks that Gaudi2 offers.
+//! Hardware blocks that there are not (memory.c: hl_hw_block_mmap).
 
 use crate::common::typed::{compute, still_works};
 use case::{Case, CaseResult, Context, errno};

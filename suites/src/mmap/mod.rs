@@ -7,10 +7,14 @@
 mod block;
 mod buffer;
 mod offset;
+mod window;
 
 use case::Case;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    [buffer::cases(), block::cases(), offset::cases()].into_iter().flatten().collect()
+    [buffer::cases(), block::cases(), offset::cases(), window::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
