@@ -18,6 +18,8 @@ mod timeout;
 
 use case::Case;
 
+pub use queue::faulty;
+
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
     [

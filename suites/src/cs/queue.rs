@@ -4,7 +4,7 @@
 
 use crate::common::submit::{Card, Counters, Rejection};
 use case::{Case, CaseResult, Context, Stop};
-use control::Asics;
+use control::{Asics, Personality};
 use device::{Chunk, CsRequest, Errno};
 use hw::Generation;
 use hw::queue::{Engine, GAUDI_CPU, GAUDI2_CPU, Kind};
@@ -28,10 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("cs/queue/binned_engines_take_no_jobs", BINNED, binned)
             .on(Asics::GAUDI2)
             .model()
-            .personality("binned", |card| {
-                (card.tpc_binning, card.edma_binning) = (1 << 3, 1 << 1);
-                (card.decoder_binning, card.dram_binning) = (1 << 2, 1 << 0);
-            })
+            .personality("binned", faulty)
             .logs(&["is binned out"]),
         Case::new("cs/queue/hardware_queues_take_memory_of_the_user_only", HARDWARE, hardware)
             .on(Asics::GAUDI2)
@@ -128,6 +125,12 @@ fn ports(cx: &Context) -> CaseResult {
         }
     }
     card.run(&companion).map(drop)
+}
+
+/// A card of which one engine of each kind is faulty.
+pub fn faulty(card: &mut Personality) {
+    (card.tpc_binning, card.edma_binning) = (1 << 3, 1 << 1);
+    (card.decoder_binning, card.dram_binning) = (1 << 2, 1 << 0);
 }
 
 /// Where an engine is faulty a spare one takes its place, whose own queues are gone: the extra

@@ -4,7 +4,6 @@
 use super::{etr, register, still_works};
 use crate::common::typed::{compute, need};
 use case::{Case, CaseResult, Context, equal, errno, succeed};
-use control::Asics;
 use device::{DebugRequest, Errno, Pages, Pointer};
 use uapi::accel::*;
 
@@ -21,7 +20,6 @@ pub(super) fn cases() -> Vec<Case> {
         .logs(NOT_WRITTEN),
         Case::new("debug/answer/the_work_is_done_before_it_is_written", &["DEBUG-045"], done)
             .logs(NOT_WRITTEN)
-            .on(Asics::GAUDI)
             .model(),
         Case::new("debug/answer/is_zero_where_a_unit_says_nothing", &["SEC-015"], zero),
         // Defect D9: the size goes to the allocator as it is.
@@ -57,11 +55,12 @@ fn unmapped(cx: &Context) -> CaseResult {
 fn done(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let mode = succeed("SET_MODE on", node.debugging())?;
-    etr::on(&node, etr::DRAM)?;
-    equal("control", register(cx, etr::CONTROL)?, 1)?;
+    let router = etr::router(cx.asic());
+    etr::on(&node, router.dram)?;
+    equal("control", register(cx, router.control())?, 1)?;
     let request = DebugRequest::new(HL_DEBUG_OP_ETR, 0, false).output(Pointer::UNMAPPED, 8);
     errno("ETR off", node.debug(&request), Errno::EFAULT)?;
-    equal("control afterwards", register(cx, etr::CONTROL)?, 0)?;
+    equal("control afterwards", register(cx, router.control())?, 0)?;
     drop(mode);
     still_works(&node)
 }

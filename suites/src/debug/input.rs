@@ -4,7 +4,6 @@
 use super::{FAILED, poke, register, still_works};
 use crate::common::typed::{compute, need};
 use case::{Case, CaseResult, Context, equal, errno, succeed};
-use control::Asics;
 use device::{DebugRequest, Errno, Pages, Pointer};
 use uapi::accel::*;
 
@@ -14,9 +13,7 @@ pub(super) fn cases() -> Vec<Case> {
             .logs(&["failed to copy input debug data"]),
         Case::new("debug/input/is_never_read_beyond_its_structure", &["DEBUG-046"], clamped)
             .logs(&[FAILED, "SPMU"]),
-        Case::new("debug/input/short_input_ends_in_zeros", &["DEBUG-047"], short)
-            .on(Asics::GAUDI)
-            .model(),
+        Case::new("debug/input/short_input_ends_in_zeros", &["DEBUG-047"], short).model(),
     ]
 }
 
@@ -79,13 +76,11 @@ fn clamped(cx: &Context) -> CaseResult {
     still_works(&node)
 }
 
-/// Mode register of the trace router, from `CFG_BASE` (`psoc_etr_regs.h`).
-const ETR_MODE: u64 = 0x2c4_3028;
-
 fn short(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let mode = succeed("SET_MODE on", node.debugging())?;
-    let (buffer_address, buffer_size) = super::etr::DRAM;
+    let router = super::etr::router(cx.asic());
+    let (buffer_address, buffer_size) = router.dram;
     let input = hl_debug_params_etr {
         buffer_address,
         buffer_size,
@@ -94,14 +89,14 @@ fn short(cx: &Context) -> CaseResult {
     };
     // Address and size, and as many bytes of the mode.
     for (bytes, wanted) in [(16, 0), (17, 0x03), (18, 0x0303), (24, 0x0303)] {
-        poke(cx, ETR_MODE, 0xdead)?;
+        poke(cx, router.mode(), 0xdead)?;
         let request = DebugRequest {
             input: std::ptr::from_ref(&input) as u64,
             input_size: bytes,
             ..DebugRequest::new(HL_DEBUG_OP_ETR, 0, true)
         };
         succeed("ETR on", node.debug(&request)).map_err(|stop| stop.request(&request))?;
-        equal(&format!("mode after {bytes} bytes"), register(cx, ETR_MODE)?, wanted)?;
+        equal(&format!("mode after {bytes} bytes"), register(cx, router.mode())?, wanted)?;
         succeed("ETR off", node.debug(&DebugRequest::new(HL_DEBUG_OP_ETR, 0, false)))?;
     }
     drop(mode);

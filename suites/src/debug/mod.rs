@@ -13,8 +13,8 @@ mod table;
 mod units;
 
 use case::{Case, CaseResult, Context, Stop};
-use control::{Answer, Request};
-use device::{DebugRequest, Node};
+use control::{Answer, Asic, Request};
+use device::{DebugRequest, Errno, Node};
 
 /// What the driver says when a unit refuses.
 const FAILED: &str = "debug coresight operation failed";
@@ -23,6 +23,15 @@ const FAILED: &str = "debug coresight operation failed";
 pub fn cases() -> Vec<Case> {
     let parts = [mode::cases, units::cases, etr::cases, spmu::cases, input::cases, answer::cases];
     parts.iter().flat_map(|part| part()).collect()
+}
+
+/// What the driver of a chip answers when a unit does not become ready (`gaudi_coresight.c` and
+/// `gaudi2_coresight.c`: the callers of `*_coresight_timeout`).
+fn never_ready(asic: Asic) -> Errno {
+    match asic {
+        Asic::Gaudi => Errno::EFAULT,
+        Asic::Gaudi2 => Errno::ETIMEDOUT,
+    }
 }
 
 /// What a register holds, by its offset in the configuration space.

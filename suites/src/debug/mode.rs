@@ -6,7 +6,6 @@ use super::{etr, register, still_works};
 use crate::common::files::Disabled;
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context, equal, errno, succeed};
-use control::Asics;
 use device::{DebugRequest, Errno};
 use uapi::accel::*;
 
@@ -20,13 +19,9 @@ pub(super) fn cases() -> Vec<Case> {
             .logs(&["Failed to enable debug mode because device is already in debug mode"]),
         Case::new("debug/mode/cannot_be_left_when_it_is_off", &["DEBUG-003"], left)
             .logs(&["Failed to disable debug mode because device was not in debug mode"]),
-        Case::new("debug/mode/leaving_stops_trace_memories", &["DEBUG-004"], stops)
-            .on(Asics::GAUDI)
-            .model(),
+        Case::new("debug/mode/leaving_stops_trace_memories", &["DEBUG-004"], stops).model(),
         Case::new("debug/mode/ends_with_the_user", &["DEBUG-049", "OPEN-024"], ends),
-        Case::new("debug/mode/close_stops_trace_memories", &["DEBUG-049"], close_stops)
-            .on(Asics::GAUDI)
-            .model(),
+        Case::new("debug/mode/close_stops_trace_memories", &["DEBUG-049"], close_stops).model(),
         Case::new("debug/any/rejects_unknown_operations", &["DEBUG-013"], unknown)
             .logs(&["Invalid request"]),
         Case::new("debug/any/is_refused_while_the_device_is_disabled", &["DEBUG-012"], disabled),
@@ -86,9 +81,10 @@ fn trace(cx: &Context, node: &device::Node) -> CaseResult<Vec<u64>> {
         let request = DebugRequest::new(etf.op, block, true);
         succeed("ETF on", node.debug_with(&request, &input))?;
     }
-    etr::on(node, etr::DRAM)?;
-    let shown = etf.shown.offset;
-    let controls = vec![etf.ends.0 + shown, etf.ends.1 + shown, etr::CONTROL];
+    let router = etr::router(cx.asic());
+    etr::on(node, router.dram)?;
+    let (shown, ends) = (etf.shown(cx.asic()).offset, etf.ends(cx.asic()));
+    let controls = vec![ends.0 + shown, ends.1 + shown, router.control()];
     for offset in &controls {
         equal(&format!("control at {offset:#x}"), register(cx, *offset)?, 1)?;
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! Performance counters (gaudi_coresight.c: gaudi_config_spmu).
+//! Performance counters (gaudi_coresight.c: gaudi_config_spmu; gaudi2_coresight.c:
+//! gaudi2_config_spmu).
 
 use super::table::UNITS;
 use super::{FAILED, poke, register, still_works};
@@ -39,7 +40,9 @@ pub(super) fn cases() -> Vec<Case> {
             outputs(cx, &[8 * (COUNTERS + BEHIND + 1), 4096])
         })
         .logs(&[FAILED, "events", "SPMU"]),
-        gaudi(Case::new("debug/spmu/counts_what_was_asked_for", &["DEBUG-043"], counts)).model(),
+        Case::new("debug/spmu/counts_what_was_asked_for", &["DEBUG-043"], counts).model(),
+        Case::new("debug/spmu/needs_no_answer", &["DEBUG-040", "DEBUG-041"], quiet)
+            .on(Asics::GAUDI2),
     ]
 }
 
@@ -88,11 +91,31 @@ fn outputs(cx: &Context, sizes: &[u32]) -> CaseResult {
     still_works(&node)
 }
 
+/// Gaudi2 switches off without an answer, and into one that is too small nothing is written.
+fn quiet(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let mode = succeed("SET_MODE on", node.debugging())?;
+    let pages = need("memory", Pages::new(64))?;
+    succeed("SPMU off", disable(&node, Pointer::NULL, 0))?;
+    succeed("SPMU off to NULL", disable(&node, Pointer::NULL, 24))?;
+    succeed("SPMU off to no bytes", disable(&node, pages.pointer(0), 0))?;
+    for size in [1, 8, 16, 23] {
+        pages.fill(0x5a);
+        succeed("SPMU off", disable(&node, pages.pointer(0), size))?;
+        let wanted = vec![0; size as usize];
+        equal("the answer", pages.bytes(0, size as usize), wanted)?;
+        equal("the byte behind it", pages.bytes(size as usize, 1), vec![0x5a])?;
+    }
+    drop(mode);
+    still_works(&node)
+}
+
 fn counts(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let mode = succeed("SET_MODE on", node.debugging())?;
     let pages = need("memory", Pages::new(4096))?;
-    let spmu = UNITS.iter().find(|unit| unit.op == HL_DEBUG_OP_SPMU).map(|unit| unit.ends.0);
+    let spmu = UNITS.iter().find(|unit| unit.op == HL_DEBUG_OP_SPMU);
+    let spmu = spmu.map(|unit| unit.ends(cx.asic()).0);
     let base = spmu.ok_or_else(|| case::Stop::Broken("no SPMU in the table".into()))?;
     for number in [3, 4, COUNTERS] {
         let mut input = hl_debug_params_spmu { event_types_num: number, ..Default::default() };

@@ -2,8 +2,9 @@
 //! Units that are chosen by an index.
 
 use super::table::{UNITS, Unit};
-use super::{FAILED, poke, register, still_works};
+use super::{FAILED, never_ready, poke, register, still_works};
 use crate::common::typed::compute;
+use crate::cs::faulty;
 use case::{Case, CaseResult, Context, check, equal, errno, succeed};
 use control::Asics;
 use device::{DebugRequest, Errno, Node};
@@ -23,8 +24,14 @@ pub(super) fn cases() -> Vec<Case> {
         );
         cases.push(
             Case::new(name("switches_the_unit_that_is_named"), rows, |cx| switches(cx, unit))
-                .on(Asics::GAUDI)
                 .model(),
+        );
+        let rows: &[&str] = vec![unit.binned].leak();
+        cases.push(
+            Case::new(name("leaves_a_unit_alone_that_is_binned_out"), rows, |cx| binned(cx, unit))
+                .on(Asics::GAUDI2)
+                .model()
+                .personality("binned", faulty),
         );
         if let Some(row) = unit.no_input {
             let rows: &[&str] = vec![row].leak();
@@ -36,13 +43,11 @@ pub(super) fn cases() -> Vec<Case> {
     }
     for unit in UNITS.iter().take(1) {
         let name = format!("debug/{}/gives_up_on_a_memory_that_is_never_ready", unit.name);
-        cases.push(
-            Case::new(name, &["DEBUG-036"], |cx| stuck(cx, unit)).on(Asics::GAUDI).model().logs(&[
-                FAILED,
-                "Timeout while waiting for coresight",
-                "ETF on timeout",
-            ]),
-        );
+        cases.push(Case::new(name, &["DEBUG-036"], |cx| stuck(cx, unit)).model().logs(&[
+            FAILED,
+            "Timeout while waiting for coresight",
+            "ETF on timeout",
+        ]));
     }
     cases
 }
@@ -56,7 +61,10 @@ fn switch(node: &Node, unit: &Unit, block: u32, on: bool) -> Result<(), Errno> {
             node.debug_with(&request, &input)
         }
         (HL_DEBUG_OP_STM, true) => node.debug_with(&request, &hl_debug_params_stm::default()),
-        (HL_DEBUG_OP_BMON, true) => node.debug_with(&request, &hl_debug_params_bmon::default()),
+        (HL_DEBUG_OP_BMON, true) => {
+            let input = hl_debug_params_bmon { control: 0x53, ..Default::default() };
+            node.debug_with(&request, &input)
+        }
         (HL_DEBUG_OP_SPMU, true) => {
             let input = hl_debug_params_spmu { event_types_num: 3, ..Default::default() };
             node.debug_with(&request, &input)
@@ -99,15 +107,37 @@ fn every(cx: &Context, unit: &Unit) -> CaseResult {
 fn switches(cx: &Context, unit: &Unit) -> CaseResult {
     let node = compute(cx)?;
     let mode = succeed("SET_MODE on", node.debugging())?;
-    let blocks = [(0, unit.ends.0), (unit.count(cx.asic()) - 1, unit.ends.1)];
-    for (block, base) in blocks {
-        let at = base + unit.shown.offset;
-        for (on, wanted) in [(true, unit.shown.on), (false, unit.shown.off)] {
+    let (ends, shown) = (unit.ends(cx.asic()), unit.shown(cx.asic()));
+    for (block, base) in [(0, ends.0), (unit.count(cx.asic()) - 1, ends.1)] {
+        let at = base + shown.offset;
+        for (on, wanted) in [(true, shown.on), (false, shown.off)] {
             succeed("DEBUG", switch(&node, unit, block, on))?;
             let what = format!("register {at:#x} of unit {block}, on: {on}");
             equal(&what, register(cx, at)?, wanted)?;
         }
     }
+    drop(mode);
+    still_works(&node)
+}
+
+/// The spare tensor core stands in for the faulty one, and its own units are out
+/// (`gaudi2_coresight.c: gaudi2_coresight_init`): what is asked of them succeeds and does nothing.
+fn binned(cx: &Context, unit: &Unit) -> CaseResult {
+    const MARK: u32 = 0x5a5a_5a5a;
+    let node = compute(cx)?;
+    let mode = succeed("SET_MODE on", node.debugging())?;
+    let shown = unit.shown(cx.asic());
+    let (block, base) = unit.spare;
+    let at = base + shown.offset;
+    poke(cx, at, MARK)?;
+    for on in [true, false] {
+        succeed("DEBUG of a unit that is out", switch(&node, unit, block, on))?;
+        equal(&format!("register {at:#x}, on: {on}"), register(cx, at)?, MARK)?;
+    }
+    let (_, last) = unit.ends(cx.asic());
+    succeed("DEBUG of another", switch(&node, unit, unit.count(cx.asic()) - 1, true))?;
+    equal("its register", register(cx, last + shown.offset)?, shown.on)?;
+    succeed("DEBUG of another", switch(&node, unit, unit.count(cx.asic()) - 1, false))?;
     drop(mode);
     still_works(&node)
 }
@@ -138,12 +168,14 @@ const STATUS: u64 = 0xc;
 fn stuck(cx: &Context, unit: &Unit) -> CaseResult {
     let node = compute(cx)?;
     let mode = succeed("SET_MODE on", node.debugging())?;
-    poke(cx, unit.ends.0 + STATUS, 0)?;
-    errno("ETF on", switch(&node, unit, 0, true), Errno::EFAULT)?;
-    equal("control", register(cx, unit.ends.0 + unit.shown.offset)?, 0)?;
-    poke(cx, unit.ends.0 + STATUS, 4)?;
+    let (first, _) = unit.ends(cx.asic());
+    let control = first + unit.shown(cx.asic()).offset;
+    poke(cx, first + STATUS, 0)?;
+    errno("ETF on", switch(&node, unit, 0, true), never_ready(cx.asic()))?;
+    equal("control", register(cx, control)?, 0)?;
+    poke(cx, first + STATUS, 4)?;
     succeed("ETF on when it is ready", switch(&node, unit, 0, true))?;
-    check(register(cx, unit.ends.0 + unit.shown.offset)? == 1, "the ETF is on")?;
+    check(register(cx, control)? == 1, "the ETF is on")?;
     drop(mode);
     still_works(&node)
 }

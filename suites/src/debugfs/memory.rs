@@ -4,12 +4,13 @@
 
 use super::{folder, number};
 use crate::common::files::Disabled;
-use crate::common::typed::{compute, need};
+use crate::common::typed::{compute, generation, need};
 use case::{Case, CaseResult, Context, equal, errno, succeed};
 use control::{Asics, FindingKind, Request};
 use device::sysfs::Attributes;
-use device::{Errno, Pages};
-use hw::memory::{GAUDI, GAUDI2};
+use device::{Errno, MemoryRequest, Node, Pages};
+use hw::Generation;
+use hw::memory::GAUDI;
 
 /// A window: file, bytes, and the rows of its rules.
 struct Window {
@@ -46,14 +47,10 @@ const WINDOWS: &[Window] = &[
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::new("debugfs/dma_size/rejects_bad_sizes", &["DBGFS-043", "DBGFS-044"], sizes)
-            .logs(&["DMA read failed"])
-            .on(Asics::GAUDI),
+            .logs(&["DMA read failed"]),
         Case::new("debugfs/dma_size/rejects_what_is_no_device_memory", &["DBGFS-045"], places)
-            .logs(&["DMA read failed"])
-            .on(Asics::GAUDI),
-        Case::new("debugfs/dma_size/reads_device_memory", &["DBGFS-046"], dma)
-            .on(Asics::GAUDI)
-            .budget(30),
+            .logs(&["DMA read failed"]),
+        Case::new("debugfs/dma_size/reads_device_memory", &["DBGFS-046"], dma).budget(30),
         // The transfer that was given up runs when the engine goes on: that is the case's doing.
         Case::new("debugfs/dma_size/fails_when_the_transfer_does", &["DBGFS-048"], stuck)
             .on(Asics::GAUDI2)
@@ -84,7 +81,6 @@ pub(super) fn cases() -> Vec<Case> {
         let add = |rule: &str, row: &'static str, body: fn(&Context, &Window) -> CaseResult| {
             let rows: &[&str] = vec![row].leak();
             Case::new(format!("debugfs/{}/{rule}", window.name), rows, move |cx| body(cx, window))
-                .on(Asics::GAUDI)
         };
         cases.extend([
             add("reads_and_writes_the_device", window.device, device_memory),
@@ -101,6 +97,22 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
+/// Where a user's device memory begins, for two pages of 768 MiB at least: behind an MMU they are
+/// allocated and mapped until the close.
+fn users(cx: &Context, node: &Node) -> CaseResult<u64> {
+    let generation = generation(cx);
+    match generation {
+        Generation::Gaudi => {
+            let map = hw::memory::map(generation);
+            Ok(map.dram_base + map.dram_user_offset)
+        }
+        Generation::Gaudi2 => {
+            let handle = succeed("ALLOC", node.memory(&MemoryRequest::alloc(3 << 29, 0)))?.first;
+            Ok(succeed("MAP", node.memory(&MemoryRequest::map_device(handle, 0)))?.first)
+        }
+    }
+}
+
 fn aim(files: &Attributes, address: u64) -> CaseResult {
     succeed("write of addr", files.write("addr", &format!("{address:#x}")))
 }
@@ -111,9 +123,10 @@ fn mask(window: &Window, value: u64) -> u64 {
 
 fn device_memory(cx: &Context, window: &Window) -> CaseResult {
     let files = folder(cx)?;
-    let _node = compute(cx)?;
-    let dram = GAUDI.dram_base + GAUDI.dram_user_offset;
-    let sram = GAUDI.sram_base + GAUDI.sram_size - 0x1000;
+    let node = compute(cx)?;
+    let dram = users(cx, &node)?;
+    let map = hw::memory::map(generation(cx));
+    let sram = map.sram_base + map.sram_size - 0x1000;
     for address in [sram, sram + 8, dram, dram + (1 << 30)] {
         aim(&files, address)?;
         for value in [0x0123_4567_89ab_cdef_u64, 0, u64::MAX, 0x11] {
@@ -132,7 +145,8 @@ fn device_memory(cx: &Context, window: &Window) -> CaseResult {
 fn invalid(cx: &Context, window: &Window) -> CaseResult {
     let files = folder(cx)?;
     let _node = compute(cx)?;
-    for address in [GAUDI.sram_base - 8, GAUDI.cfg_base + GAUDI.cfg_size, 1 << 60] {
+    let map = hw::memory::map(generation(cx));
+    for address in [map.sram_base - 8, map.cfg_base + map.cfg_size, 1 << 60] {
         aim(&files, address)?;
         errno(&format!("read at {address:#x}"), files.text(window.name), Errno::EINVAL)?;
         errno(&format!("write at {address:#x}"), files.write(window.name, "1"), Errno::EINVAL)?;
@@ -170,7 +184,7 @@ fn unmapped(cx: &Context, window: &Window) -> CaseResult {
         let map = succeed("MAP", node.map_host(&pages, 0, 0))?;
         map.address()
     };
-    for address in [address, GAUDI.host_va.0 + (1 << 40)] {
+    for address in [address, hw::memory::map(generation(cx)).host_va.0 + (1 << 40)] {
         aim(&files, address)?;
         errno(&format!("read at {address:#x}"), files.text(window.name), Errno::EINVAL)?;
     }
@@ -180,7 +194,8 @@ fn unmapped(cx: &Context, window: &Window) -> CaseResult {
 fn text(cx: &Context, window: &Window) -> CaseResult {
     let files = folder(cx)?;
     let _node = compute(cx)?;
-    aim(&files, GAUDI.sram_base + GAUDI.sram_size - 0x1000)?;
+    let map = hw::memory::map(generation(cx));
+    aim(&files, map.sram_base + map.sram_size - 0x1000)?;
     for text in ["x", "0x", "1 2", "-1"] {
         errno(&format!("{text:?}"), files.write(window.name, text), Errno::EINVAL)?;
     }
@@ -189,8 +204,8 @@ fn text(cx: &Context, window: &Window) -> CaseResult {
 
 fn sizes(cx: &Context) -> CaseResult {
     let files = folder(cx)?;
-    let _node = compute(cx)?;
-    aim(&files, GAUDI.dram_base + GAUDI.dram_user_offset)?;
+    let node = compute(cx)?;
+    aim(&files, users(cx, &node)?)?;
     for size in ["0", "0x8000001", "0xffffffff", "x"] {
         errno(&format!("size {size}"), files.write("dma_size", size), Errno::EINVAL)?;
     }
@@ -200,7 +215,8 @@ fn sizes(cx: &Context) -> CaseResult {
 fn places(cx: &Context) -> CaseResult {
     let files = folder(cx)?;
     let _node = compute(cx)?;
-    for address in [GAUDI.cfg_base, GAUDI.host_va.0, 1 << 60, u64::MAX] {
+    let map = hw::memory::map(generation(cx));
+    for address in [map.cfg_base, map.host_va.0, 1 << 60, u64::MAX] {
         aim(&files, address)?;
         errno(&format!("at {address:#x}"), files.write("dma_size", "0x1000"), Errno::EINVAL)?;
     }
@@ -209,8 +225,8 @@ fn places(cx: &Context) -> CaseResult {
 
 fn dma(cx: &Context) -> CaseResult {
     let files = folder(cx)?;
-    let _node = compute(cx)?;
-    let dram = GAUDI.dram_base + GAUDI.dram_user_offset;
+    let node = compute(cx)?;
+    let dram = users(cx, &node)?;
     for (at, size) in [(dram, 0x40), (dram, 0x1000), (dram + 0x2000, 0x3_0000)] {
         for word in (0..0x40).step_by(8) {
             aim(&files, at + word)?;
@@ -236,8 +252,8 @@ const KDMA_CONTROL: u64 = 0x4e8_b000;
 
 fn stuck(cx: &Context) -> CaseResult {
     let files = folder(cx)?;
-    let _node = compute(cx)?;
-    aim(&files, GAUDI2.dram_base + GAUDI2.dram_user_offset)?;
+    let node = compute(cx)?;
+    aim(&files, users(cx, &node)?)?;
     let switch = |value| -> CaseResult {
         Ok(cx.model()?.order(Request::Poke { offset: KDMA_CONTROL, value })?)
     };
