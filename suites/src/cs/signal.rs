@@ -3,11 +3,12 @@
 //! init_signal_cs, init_wait_cs).
 
 use crate::common::leak::{Rounds, kernel_objects_stay};
-use crate::common::submit::{Card, Counters, Held, Listings, Rejection};
+use crate::common::submit::{Card, Counters, Held, Listings, Rejection, operational};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
 use device::cs::CsAnswer;
 use device::{Chunk, CsRequest, Errno, Pointer};
+use hw::Generation;
 use uapi::accel::{HL_CS_FLAGS_STAGED_SUBMISSION_LAST, HL_CS_FLAGS_WAIT};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -20,6 +21,11 @@ pub(super) fn cases() -> Vec<Case> {
             .logs(no_sync),
         Case::new("cs/signal/goes_on_with_the_other_object_at_the_end", WRAP, wrap)
             .on(Asics::GAUDI),
+        Case::new("cs/signal/goes_on_when_the_object_is_full", WRAP, wrap_reserved)
+            .on(Asics::GAUDI2)
+            .resets(1)
+            .budget(60)
+            .logs(&["device still in use"]),
         Case::new("cs/wait/lasts_until_the_signal", &["CS-WAITS-001"], wait).model(),
         Case::new("cs/wait/for_a_finished_signal_is_nothing", &["CS-WAITS-002"], finished),
         Case::new("cs/wait/keeps_nothing_of_finished_signals", &["CS-WAITS-002"], leak).budget(60),
@@ -68,17 +74,34 @@ fn signals(cx: &Context) -> CaseResult {
     for queue in [card.upload(0), card.upload(3), card.download(1)] {
         let first = signal(&card, queue)?;
         let second = signal(&card, queue)?;
-        check(first.sob_offset != 0, "the answer names a sync object")?;
+        card.names_object(first.sob_offset)?;
         equal("object of the second signal", second.sob_offset, first.sob_offset)?;
         equal("count of the second signal", second.sob_count, first.sob_count + 1)?;
         equal("sequence number of the second", second.sequence, first.sequence + 1)?;
         card.finish(first.sequence)?;
         card.finish(second.sequence)?;
-        check(!objects.contains(&first.sob_offset), "each queue has its own object")?;
-        objects.push(first.sob_offset);
+        let object = object(&card, queue, first.sob_offset);
+        check(!objects.contains(&object), "each queue has its own object")?;
+        objects.push(object);
     }
     before.grew(&card.node, None, 0)?;
     listings.are_back(cx)
+}
+
+/// Where the first sync objects of queues are on Gaudi2, from `CFG_BASE`: behind those for the
+/// driver's own use, two for each queue that has any (`gaudi2P.h: GAUDI2_RESERVED_SOB_NUMBER`,
+/// `habanalabs.h: HL_RSVD_SOBS`).
+const GAUDI2_OBJECTS: u32 = 0x410_0000 + 4 * 85;
+
+/// Where the object of a queue's first signals is: the driver of Gaudi tells.
+fn object(card: &Card<'_>, queue: u32, told: u32) -> u32 {
+    match card.chip {
+        Generation::Gaudi => told,
+        Generation::Gaudi2 => {
+            let before = (0..queue).filter(|queue| card.synchronises(*queue)).count() as u32;
+            GAUDI2_OBJECTS + 4 * 2 * before
+        }
+    }
 }
 
 /// The value of a sync object in the device.
@@ -91,13 +114,12 @@ fn value(card: &Card<'_>, offset: u32) -> CaseResult<u64> {
 
 fn counts(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
-    let queue = card.upload(1);
-    for _ in 0..5 {
+    for queue in [card.upload(1), card.upload(1), card.download(0), card.upload(3)] {
         let answer = signal(&card, queue)?;
         card.finish(answer.sequence)?;
         // Recorded as it is: the field that says "before submission" has this signal in it
         // (hw_queue.c: init_signal_cs takes it after the wrap-around handler counted).
-        let now = value(&card, answer.sob_offset)?;
+        let now = value(&card, object(&card, queue, answer.sob_offset))?;
         equal("value of the object after the signal", now, answer.sob_count.into())?;
     }
     Ok(())
@@ -149,6 +171,32 @@ fn use_up(card: &Card<'_>, queue: u32, count: u32) -> CaseResult {
         .flags(HL_CS_FLAGS_STAGED_SUBMISSION_LAST);
     let sequence = card.submit(&request)?;
     card.finish(sequence)
+}
+
+/// The same where nothing but a signal uses an object up: what is reserved counts, and stays so
+/// until the close, which the driver answers with a reset.
+fn wrap_reserved(cx: &Context) -> CaseResult {
+    {
+        let card = Card::open(cx)?;
+        let queue = card.upload(2);
+        super::encapsulate::reserve(&card, queue, u32::from(END) - 6)?;
+        let mut counts = Vec::new();
+        for _ in 0..8 {
+            let answer = signal(&card, queue)?;
+            card.finish(answer.sequence)?;
+            counts.push(answer.sob_count);
+        }
+        let last = counts.iter().position(|count| *count == 0);
+        let last = last.map_or(0, |first| first - 1);
+        equal("last count of the object", counts[last], END - 2)?;
+        let grows = |counts: &[u16]| counts.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        check(grows(&counts[..=last]), "counts grow to the end of the object")?;
+        check(grows(&counts[last + 1..]), "counts grow from 0 on in the other object")?;
+        succeed("close", card.node.close())?;
+    }
+    operational(cx)?;
+    let card = Card::open(cx)?;
+    card.still_runs(card.upload(2))
 }
 
 fn wait(cx: &Context) -> CaseResult {

@@ -9,7 +9,7 @@ use crate::common::buffer::{Buffer, FILLINGS};
 use crate::common::files;
 use crate::common::node::Node;
 use case::{Case, CaseResult, Context, Stop, equal, errno, succeed};
-use control::{Asics, Request as Ask};
+use control::Request as Ask;
 use nix::errno::Errno;
 use uapi::accel;
 
@@ -79,7 +79,6 @@ pub fn cases() -> Vec<Case> {
     }
     cases.push(
         Case::new("info/any_opcode/gives_eagain_when_the_device_cpu_is_given_up", DEAD, dead)
-            .on(Asics::GAUDI)
             .resets(1)
             .logs(LOST)
             .budget(90),

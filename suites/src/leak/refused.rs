@@ -8,6 +8,7 @@ use crate::common::submit::Card;
 use crate::common::typed::need;
 use case::{Case, CaseResult, Context, check, equal, succeed};
 use device::{CbRequest, Chunk, CsRequest, Errno, MemoryRequest, Pages, Pointer};
+use hw::Generation;
 use uapi::accel::{HL_CS_FLAGS_STAGED_SUBMISSION, HL_MEM_FORCE_HINT};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -121,7 +122,7 @@ fn submissions(cx: &Context) -> CaseResult {
         let card = Card::open(cx)?;
         let job = card.nop(card.upload(0))?;
         let before = Next::of(cx, &card.node)?;
-        for request in wrong_submissions(card.upload(0), &job.chunk()) {
+        for request in wrong_submissions(card.chip, card.upload(0), &job.chunk()) {
             refused("a wrong request", card.node.submit(&request))
                 .map_err(|stop| stop.request(&request))?;
         }
@@ -130,18 +131,25 @@ fn submissions(cx: &Context) -> CaseResult {
     })
 }
 
-fn wrong_submissions(queue: u32, chunk: &Chunk) -> Vec<CsRequest> {
+fn wrong_submissions(chip: Generation, queue: u32, chunk: &Chunk) -> Vec<CsRequest> {
     let wrong = |change: fn(&mut Chunk)| {
         let mut wrong = chunk.clone();
         change(&mut wrong);
         // Behind a good one, so that there is something to give back.
         CsRequest::execute([chunk.clone(), wrong])
     };
-    vec![
+    // Where a job is an address, the driver only looks whether users may have it.
+    let places = match chip {
+        Generation::Gaudi => {
+            [wrong(|chunk| chunk.buffer ^= 1 << 40), wrong(|chunk| chunk.size = u32::MAX)]
+        }
+        Generation::Gaudi2 => {
+            [wrong(|chunk| chunk.buffer ^= 1 << 63), wrong(|chunk| chunk.buffer = u64::MAX - 7)]
+        }
+    };
+    let others = vec![
         wrong(|chunk| chunk.queue = u32::MAX),
         wrong(|chunk| chunk.buffer = 0),
-        wrong(|chunk| chunk.buffer ^= 1 << 40),
-        wrong(|chunk| chunk.size = u32::MAX),
         CsRequest::execute(vec![chunk.clone(); 513]),
         CsRequest::execute(Vec::new()),
         CsRequest::signal(u32::MAX),
@@ -150,5 +158,6 @@ fn wrong_submissions(queue: u32, chunk: &Chunk) -> Vec<CsRequest> {
         CsRequest::reserve_signals(u32::MAX, 1),
         CsRequest::next_stage([chunk.clone()], 1 << 40),
         CsRequest::execute([chunk.clone()]).flags(HL_CS_FLAGS_STAGED_SUBMISSION),
-    ]
+    ];
+    others.into_iter().chain(places).collect()
 }

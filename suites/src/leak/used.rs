@@ -3,7 +3,7 @@
 
 use crate::common::leak::{Next, level_stays};
 use crate::common::submit::{Card, PATIENCE};
-use crate::common::typed::need;
+use crate::common::typed::{generation, need};
 use crate::common::wait;
 use case::{Case, CaseResult, Context, equal, succeed};
 use device::{CsRequest, MemoryRequest, Node, Pages};
@@ -56,7 +56,8 @@ fn closed(cx: &Context) -> CaseResult {
     memory.fill(1);
     let first = Next::of(cx, &opened(cx)?)?;
     level_stays(cx, 60, || {
-        let node = opened(cx)?;
+        let card = Card { cx, node: opened(cx)?, chip: generation(cx) };
+        let node = &card.node;
         for (n, size) in SIZES.into_iter().enumerate() {
             let host = memory.pointer(n * 4096);
             succeed("MAP", node.memory(&MemoryRequest::map_host(host, size as u64, 0)))?;
@@ -67,11 +68,12 @@ fn closed(cx: &Context) -> CaseResult {
         }
         succeed("TS_ALLOC", node.timestamps(1000))?;
         // A context keeps a record of its last submissions (context.c: cs_pending) until here.
-        for queue in (0..4).cycle().take(20) {
-            let sequence = succeed("CS", node.submit(&CsRequest::signal(queue)))?;
+        for stream in (0..4).cycle().take(20) {
+            let signal = CsRequest::signal(card.upload(stream));
+            let sequence = succeed("CS", node.submit(&signal))?;
             succeed("WAIT_CS", node.wait_cs(sequence, PATIENCE.as_micros() as u64))?;
         }
-        succeed("close", node.close())
+        succeed("close", card.node.close())
     })?;
     equal("what the next get", Next::of(cx, &opened(cx)?)?, first)
 }

@@ -195,13 +195,17 @@ fn no_context(cx: &Context) -> CaseResult {
     works(&Node::compute(cx)?)
 }
 
+/// CPUCP_PACKET_SOFT_RESET (`cpucp_if.h`): the last that the driver sends before the reset.
+const SOFT_RESET: u16 = 64;
+
 /// Gaudi2 is reset after each user. The device CPU carries that out; as long as it does not answer,
-/// the state is there to be seen.
+/// the state is there to be seen. What the driver tells it before must be answered: after a packet
+/// that was not, it sends no further one and resets the chip by force.
 fn recovering(cx: &Context) -> CaseResult {
     let control = Node::control(cx)?;
     let before: accel::hl_info_reset_count = ask(&control)?;
     let node = Node::compute(cx)?;
-    cx.model()?.order(Request::HoldCpu)?;
+    cx.model()?.order(Request::HoldCpuAt { opcode: SOFT_RESET })?;
     let (seen, closed) = std::thread::scope(|scope| {
         let closer = scope.spawn(|| node.close());
         let seen = wait::until(LIMIT, || {

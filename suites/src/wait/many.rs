@@ -21,7 +21,6 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("wait/many/none_is_never_done", &["WAIT-MULTI-004"], none),
         Case::new("wait/many/rejects_unreadable_lists", &["WAIT-MULTI-005"], unreadable)
             .logs(&["Failed to copy multi-cs"]),
-        Case::new("wait/many/rejects_padding", &["WAIT-MULTI-002"], padding),
         Case::new("wait/many/rejects_submissions_to_come", &["WAIT-MULTI-006"], to_come)
             .logs(future),
         Case::new("wait/many/those_long_gone_count_as_done", &["WAIT-MULTI-008"], gone).budget(60),
@@ -43,6 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases = cases.into_iter().map(|case| case.on(Asics::GAUDI)).collect();
     let unsupported =
         Case::new("wait/many/is_refused_where_unsupported", &["WAIT-MULTI-001"], unsupported);
+    cases.push(Case::new("wait/many/rejects_padding", &["WAIT-MULTI-002"], padding));
     cases.push(unsupported.on(Asics::GAUDI2).logs(&["Wait for multi CS is not supported"]));
     cases
 }

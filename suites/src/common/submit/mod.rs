@@ -179,6 +179,15 @@ impl<'a> Card<'a> {
         }
     }
 
+    /// The offset of a queue's sync object in the answer of the driver must be this kind of number:
+    /// that of Gaudi2 tells nobody where its objects are (`gaudi2.c: gaudi2_get_sob_addr`).
+    pub fn names_object(&self, offset: u32) -> CaseResult {
+        match self.chip {
+            Generation::Gaudi => check(offset != 0, "the answer names a sync object"),
+            Generation::Gaudi2 => equal("offset of the sync object in the answer", offset, 0),
+        }
+    }
+
     /// How the driver treats a queue; `None` for what is no queue of users.
     pub fn kind(&self, queue: u32) -> Option<Kind> {
         hw::queue::queue(self.chip, queue).map(|queue| queue.kind)
