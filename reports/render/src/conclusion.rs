@@ -84,10 +84,12 @@ impl Conclusion {
         };
         let died = run.cases().any(|(_, case)| case.verdict == Verdict::Regression && case.died())
             || run.boots.iter().filter(dead).any(by_regression);
+        // Without a case to blame nothing is left to do again once the run has been resumed.
+        let lost = |boot: &Boot| !boot.resumed && boot.blamed.is_none() && boot.is_trouble();
         let trouble = has(Verdict::Broken)
             || has(Verdict::NotRun)
             || run.is_cut()
-            || run.boots.iter().any(|boot| boot.blamed.is_none() && boot.is_trouble());
+            || run.boots.iter().any(lost);
         if died {
             Conclusion::KernelDied
         } else if regressed || has(Verdict::Gone) {

@@ -81,6 +81,21 @@ fn a_run_that_was_cut_is_whole_once_it_is_resumed() {
 }
 
 #[test]
+fn a_guest_lost_between_two_cases_is_history_once_the_run_is_resumed() {
+    for reason in [end::QEMU_DIED, end::MODEL_DIED] {
+        let [up, booted] = boot(0);
+        let (first, second) = (CASES[0], CASES[1]);
+        let lost = [run_start(), up, booted, start(first), passed(first), boot_end(0, reason)];
+        let [up, booted] = boot(1);
+        let rest = [up, booted, start(second), passed(second), boot_end(1, end::DONE)];
+        let once: Vec<Event> = lost.into_iter().chain(rest).chain([run_end(end::DONE)]).collect();
+        assert_eq!(run(once.clone()).conclusion(), Conclusion::Infrastructure, "{reason}");
+        let resumed = run(once.into_iter().chain([run_end(end::DONE)]));
+        assert_eq!(resumed.conclusion(), Conclusion::AsExpected, "{reason}");
+    }
+}
+
+#[test]
 fn a_kernel_that_died_stays_dead() {
     for reason in [end::PANIC, end::HANG] {
         let [up, booted] = boot(1);

@@ -129,6 +129,8 @@ pub struct Boot {
     pub console: Vec<String>,
     /// The case that ran when it ended badly.
     pub blamed: Option<String>,
+    /// The run ended after it, and was resumed.
+    pub resumed: bool,
 }
 
 impl Boot {

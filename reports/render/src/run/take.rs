@@ -28,6 +28,8 @@ pub(super) struct Taken {
     pub attempts: BTreeMap<(usize, String), Vec<Attempt>>,
     pub end: Option<String>,
     pub duration_ms: u64,
+    /// How many guests there were when the run ended last.
+    until_end: usize,
     /// Case and start of what runs in a guest, by its index in `boots`.
     running: BTreeMap<usize, (String, u64)>,
     /// The case that ended last in a guest, by its index in `boots`, and whether it ended badly.
@@ -108,6 +110,7 @@ impl Taken {
                     reason: None,
                     console: vec![],
                     blamed: None,
+                    resumed: false,
                 });
                 self.end = None;
             }
@@ -135,7 +138,11 @@ impl Taken {
                 let at = self.boot(Some(ended.boot))?;
                 self.boot_end(at, line.at_ms, &ended.reason, &ended.console);
             }
-            Event::RunEnd(ended) => self.end = Some(ended.reason.clone()),
+            Event::RunEnd(ended) => {
+                let before = std::mem::replace(&mut self.until_end, self.boots.len());
+                self.boots[..before].iter_mut().for_each(|boot| boot.resumed = true);
+                self.end = Some(ended.reason.clone());
+            }
         }
         Ok(())
     }

@@ -188,8 +188,8 @@ fn shown(run: &Run, wanted: impl Fn(Verdict) -> bool) -> Vec<String> {
     }
     places.sort_unstable();
     let few = places.len() <= OPENED;
-    let shown = places.into_iter().enumerate().map(|(place, (verdict, _, _, target, index))| {
-        let open = (few || place == 0) && !verdict.is_accepted();
+    let shown = places.into_iter().map(|(verdict, _, _, target, index)| {
+        let open = few && !verdict.is_accepted();
         case::render(run, target, index, if open { Show::Open } else { Show::Closed })
     });
     shown.collect()
