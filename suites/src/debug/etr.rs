@@ -25,6 +25,8 @@ pub(super) struct Router {
     sram: Place,
     /// Among host addresses.
     host: Place,
+    /// Among host addresses of huge pages, where those have a range of their own.
+    huge: Option<Place>,
 }
 
 /// Registers (`psoc_etr_regs.h`).
@@ -58,6 +60,7 @@ const GAUDI: Router = Router {
     dram: (hw::memory::GAUDI.dram_user_offset, BYTES),
     sram: (hw::memory::GAUDI.sram_base + hw::memory::GAUDI.sram_size - BYTES, BYTES),
     host: (hw::memory::GAUDI.host_va.0, BYTES),
+    huge: None,
 };
 
 /// Device memory is virtual: its addresses begin behind the 96 GiB that there are
@@ -68,6 +71,7 @@ const GAUDI2: Router = Router {
     dram: (hw::memory::GAUDI2.dram_base + (96 << 30), BYTES),
     sram: (hw::memory::GAUDI2.sram_base + hw::memory::GAUDI2.sram_size - BYTES, BYTES),
     host: (hw::memory::GAUDI2.host_va.0, BYTES),
+    huge: Some((hw::memory::GAUDI2.host_va.1, BYTES)),
 };
 
 /// The router of a chip.
@@ -190,8 +194,8 @@ fn refused(cx: &Context, places: &[Place]) -> CaseResult {
 fn places(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let mode = succeed("SET_MODE on", node.debugging())?;
-    let Router { base, top_bits, dram, sram, host } = router(cx.asic());
-    for (address, size) in [*dram, *sram, *host, (dram.0 + 1, 1)] {
+    let Router { base, top_bits, dram, sram, host, huge } = router(cx.asic());
+    for (address, size) in [*dram, *sram, *host, (dram.0 + 1, 1)].into_iter().chain(*huge) {
         on(&node, (address, size))?;
         let registers = [
             ("control", base + CONTROL, 1),
