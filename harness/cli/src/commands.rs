@@ -35,7 +35,7 @@ pub fn exec(options: ExecOptions) -> Result<u8> {
     take_along(&mut files, &found)?;
     *program = found.to_string_lossy().into_owned();
     let work = Work::Program { argv: command, folder };
-    one(&guest, work, files, false)
+    one(&guest, work, files, false).map(|(code, _)| code)
 }
 
 /// `gauntlet shell`.
@@ -46,7 +46,7 @@ pub fn shell(guest: GuestOptions) -> Result<u8> {
     }
     let shell = ["bash", "sh"].iter().find_map(|name| find(name));
     let shell = shell.ok_or_else(|| exit::usage("this machine has no sh"))?;
-    one(&guest, Work::Shell(shell), files, true)
+    one(&guest, Work::Shell(shell), files, true).map(|(code, _)| code)
 }
 
 /// A program by path, or by name in `$PATH`.
@@ -73,8 +73,14 @@ fn take_along(files: &mut Archive, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// One guest for one purpose; its exit code is ours.
-pub fn one(guest: &GuestOptions, work: Work, mut files: Archive, shell: bool) -> Result<u8> {
+/// One guest for one purpose; its exit code is ours. Gives what it wrote to its standard output,
+/// too, which was shown.
+pub fn one(
+    guest: &GuestOptions,
+    work: Work,
+    mut files: Archive,
+    shell: bool,
+) -> Result<(u8, Vec<u8>)> {
     let GuestOptions { add, asic, machine: options } = guest;
     for path in add {
         take_along(&mut files, path)?;
@@ -110,20 +116,27 @@ pub fn one(guest: &GuestOptions, work: Work, mut files: Archive, shell: bool) ->
         false => Ok(()),
     })?;
     line.connect()?;
-    let code = follow(&mut booted, &stop);
+    let mut output = Vec::new();
+    let code = follow(&mut booted, &stop, &mut output);
     booted.guest.kill();
     if options.trace {
         let kept = folder.keep();
         eprintln!("gauntlet: the trace is in {}", kept.display());
     }
-    code
+    Ok((code?, output))
 }
 
-fn follow(booted: &mut Booted, stop: &Stop) -> Result<u8> {
+fn follow(booted: &mut Booted, stop: &Stop, output: &mut Vec<u8>) -> Result<u8> {
     loop {
         match booted.next(GLANCE) {
             Heard::Said(message) => match *message {
-                Message::Output { stream, bytes } => show(stream, &bytes.decode())?,
+                Message::Output { stream, bytes } => {
+                    let bytes = bytes.decode();
+                    show(stream, &bytes)?;
+                    if stream == 1 {
+                        output.extend(bytes);
+                    }
+                }
                 Message::Exit(code) => return Ok(u8::try_from(code).unwrap_or(u8::MAX)),
                 Message::Failed(why) => bail!("{why}"),
                 Message::Event(event) => {

@@ -272,7 +272,10 @@ pub struct GraphOptions {
     /// Value of an input; others are random. May repeat.
     #[arg(long, value_name = "NAME=FILE.pb")]
     pub input: Vec<String>,
-    /// Where the timeline goes; default: the model's name with .svg, here.
+    /// Where the report goes; default: the model's name with .html, here.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the timeline of the report to a file of its own, too.
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
     /// The guest.

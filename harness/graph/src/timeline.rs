@@ -95,7 +95,7 @@ pub fn svg(plan: &Plan) -> String {
     let height = LANE * (lanes.len() as u64 + 1);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{height}\" \
-         font-family=\"sans-serif\" font-size=\"11\">\n<title>Queues, steps and syncs</title>\n",
+         font-family=\"sans-serif\" font-size=\"11\" fill=\"currentColor\">\n<title>Queues, steps and syncs</title>\n",
         LEFT + WIDTH + 20
     );
     for (n, name) in lanes.iter().enumerate() {
@@ -103,7 +103,10 @@ pub fn svg(plan: &Plan) -> String {
         let _ = writeln!(out, "<text x=\"4\" y=\"{}\">{}</text>", y + 18, escaped(name));
         let line = y + LANE - 2;
         let right = LEFT + WIDTH;
-        let _ = writeln!(out, "<path d=\"M{LEFT} {line}H{right}\" stroke=\"#ddd\" fill=\"none\"/>");
+        let _ = writeln!(
+            out,
+            "<path d=\"M{LEFT} {line}H{right}\" stroke=\"currentColor\" stroke-opacity=\"0.2\" fill=\"none\"/>"
+        );
     }
     for (row, step) in rows.iter().zip(&plan.steps) {
         let colour = match step.action {
@@ -129,7 +132,7 @@ pub fn svg(plan: &Plan) -> String {
             let middle = |lane: usize| lane as u64 * LANE + LANE / 2;
             let _ = writeln!(
                 out,
-                "<path d=\"M{} {}L{left} {}\" stroke=\"#444\" stroke-width=\"0.6\"/>",
+                "<path d=\"M{} {}L{left} {}\" stroke=\"currentColor\" stroke-width=\"0.6\"/>",
                 x(rows[*before].ticks.1),
                 middle(from),
                 middle(to)

@@ -73,22 +73,15 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// Runs a program on the device behind this node and says what came of it; gives the exit code: 0
-/// right, 1 wrong, 6 not carried out.
-pub fn answer(compute: &Path, program: &Program) -> u8 {
+/// Runs a program on the device behind this node; gives the exit code (0 right, 1 wrong, 6 not
+/// carried out) and a line that says what came of it.
+pub fn answer(compute: &Path, program: &Program) -> (u8, String) {
     let node = Node::open(compute).map_err(graph::Error::refused("open of the compute node"));
     match node.map_err(Error::from).and_then(|node| check(&node, GAUDI, program)) {
         Ok(Outcome::Within(share)) => {
-            println!("right: the worst error is {share:.3} of the bound of its element");
-            0
+            (0, format!("right: the worst error is {share:.3} of the bound of its element"))
         }
-        Ok(Outcome::Differs(why)) => {
-            println!("wrong: {why}");
-            1
-        }
-        Err(why) => {
-            eprintln!("gauntlet: {why}");
-            6
-        }
+        Ok(Outcome::Differs(why)) => (1, format!("wrong: {why}")),
+        Err(why) => (6, format!("not carried out: {why}")),
     }
 }

@@ -27,6 +27,7 @@
 //! | write new expectation files for a person to look over | [`update`] |
 //! | decide the exit code | [`Run::conclusion`], [`Conclusion::exit_code`] |
 //! | write a report | [`Run::render`], [`Format::ALL`], [`Format::file_name`] |
+//! | write the page of a graph | [`GraphRun::html`] |
 //! | compare with an earlier run | [`Comparison::new`], [`Comparison::result`] |
 //!
 //! Who decides what: [`Outcome`](record::Outcome) is what happened, [`Verdict`] is what it means
@@ -46,7 +47,7 @@ pub use catalogue::{Catalogue, CatalogueError, Row};
 pub use compare::{Change, Changed, CompareResult, Comparison, Side};
 pub use conclusion::Conclusion;
 pub use expect::{Entry, Expectations, Pattern, Problem, Problems, Status, update};
-pub use format::Format;
+pub use format::{Format, GraphRun, GraphStep};
 pub use kernel::Version;
 pub use run::outcome_of_end;
 pub use run::{Attempt, Boot, CaseRun, Counts, PROBE, RowRun, RowState, Run, RunError, TargetRun};

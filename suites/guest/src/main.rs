@@ -18,11 +18,10 @@ fn model(words: &[String]) -> ExitCode {
     let found = runner::find(&runner::Roots::default(), None).map_err(|why| why.to_string());
     let found = found.map(|found| found.environment(None, 0, Vec::new()).compute);
     let program = request.program(file.as_ref()).map_err(|why| why.to_string());
-    match found.and_then(|compute| Ok((compute, program?))) {
-        Ok((compute, program)) => ExitCode::from(onnx::user::answer(&compute, &program)),
-        Err(why) => {
-            eprintln!("gauntlet: {why}");
-            ExitCode::from(6)
-        }
-    }
+    let (code, answer) = match found.and_then(|compute| Ok((compute, program?))) {
+        Ok((compute, program)) => onnx::user::answer(&compute, &program),
+        Err(why) => (6, format!("not carried out: {why}")),
+    };
+    println!("{answer}");
+    ExitCode::from(code)
 }

@@ -14,6 +14,7 @@ mod lava;
 mod text;
 
 pub(crate) use html::render_comparison;
+pub use html::{GraphRun, GraphStep};
 pub(crate) use text::duration;
 
 use crate::{Comparison, Run};

@@ -2,10 +2,11 @@
 //! One file for people: self-contained, readable with scripts off, the verdict on the first screen.
 //!
 //! The templates (`templates/`) escape every value. A value that was rendered by a template before
-//! is the only kind that goes in as it is.
+//! is the only kind that goes in as it is; so does the picture of a graph.
 
 mod case;
 mod compare;
+mod graph;
 mod matrix;
 mod page;
 mod requirements;
@@ -13,6 +14,7 @@ mod timing;
 mod tone;
 
 pub(crate) use compare::render as render_comparison;
+pub use graph::{GraphRun, GraphStep};
 
 use crate::{Comparison, Run};
 
