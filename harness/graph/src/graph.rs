@@ -22,7 +22,13 @@ pub enum Role {
     Inner,
     /// Loaded once, before the first run.
     Constant,
+    /// At this place of device memory, which other graphs know, too. Nobody loads or stores it.
+    Section(u64),
 }
+
+/// A sync object by which a graph that runs on other streams lets this one go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event(pub(crate) u32);
 
 /// A tensor.
 #[derive(Clone, Debug)]
@@ -113,6 +119,8 @@ impl Default for Convolution {
 pub struct Graph {
     pub(crate) tensors: Vec<Tensor>,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) waits: Vec<Event>,
+    pub(crate) signals: Vec<Event>,
 }
 
 impl Graph {
@@ -130,6 +138,22 @@ impl Graph {
     /// A tensor that the host fills.
     pub fn input(&mut self, name: &str, shape: Shape) -> TensorId {
         self.tensor(name, shape, Role::Input)
+    }
+
+    /// A tensor in memory of the device that graphs share (see [`crate::Share::section`]).
+    pub fn section(&mut self, name: &str, shape: Shape, address: u64) -> TensorId {
+        self.tensor(name, shape, Role::Section(address))
+    }
+
+    /// A run of this graph begins when the event was signalled, and takes the signal.
+    pub fn wait_for(&mut self, event: Event) {
+        self.waits.push(event);
+    }
+
+    /// The end of a run of this graph signals the event. Whoever waits for it must have ended
+    /// before the next run ends.
+    pub fn signal(&mut self, event: Event) {
+        self.signals.push(event);
     }
 
     /// The host wants to read this one, which a node makes.

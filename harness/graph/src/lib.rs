@@ -48,6 +48,10 @@
 //! # }
 //! ```
 //!
+//! Graphs on several streams hand tensors to each other in sections ([`Share::section`],
+//! [`Graph::section`]) and are ordered by events ([`Share::event`], [`Graph::signal`],
+//! [`Graph::wait_for`]); the host submits all of them at once.
+//!
 //! Any number of dimensions that can be joined to five will do; else it is an error that says so.
 //!
 //! Not covered: Gaudi2, element types beside these two, several runs of one session at once.
@@ -67,7 +71,7 @@ pub mod timeline;
 pub mod view;
 
 pub use error::Error;
-pub use graph::{Convolution, Graph, Product, TensorId};
+pub use graph::{Convolution, Event, Graph, Product, TensorId};
 pub use kernel::{Op, Routine};
 pub use session::{Session, Share};
 pub use tensor::{DataType, Shape};

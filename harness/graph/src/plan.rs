@@ -9,7 +9,7 @@
 use crate::chip::Chip;
 use crate::contraction::{Contraction, Places};
 use crate::error::Error;
-use crate::graph::{Graph, Role, Tensor, TensorId, Work};
+use crate::graph::{Event, Graph, Role, Tensor, TensorId, Work};
 use crate::kernel::Call;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -111,6 +111,10 @@ pub struct Plan {
     pub code: Vec<Code>,
     /// Its steps.
     pub steps: Vec<Step>,
+    /// Events that it waits for.
+    pub waits: Vec<Event>,
+    /// Events that it signals.
+    pub signals: Vec<Event>,
 }
 
 impl Action {
@@ -143,7 +147,8 @@ impl Plan {
         let tensors = graph.tensors.clone();
         let (code, room) = kernels(&actions, room)?;
         let places = place(&tensors, &actions, &room)?;
-        let mut plan = Plan { chip, tensors, places, code, steps: Vec::new() };
+        let (waits, signals) = (graph.waits.clone(), graph.signals.clone());
+        let mut plan = Plan { chip, tensors, places, code, steps: Vec::new(), waits, signals };
         for (name, action) in actions {
             let after = plan.conflicts(&action);
             let (signals, queues) = plan.cost(&action)?;
@@ -294,12 +299,13 @@ fn place(
         let steps: Vec<usize> = touching.map(|(step, _)| step).collect();
         let (Some(first), Some(last)) = (steps.first(), steps.last()) else { continue };
         let live = match tensor.role {
-            Role::Constant => (0, usize::MAX),
+            Role::Constant | Role::Section(_) => (0, usize::MAX),
             Role::Input | Role::Output | Role::Inner => (*first, *last),
         };
         let bytes = tensor.shape.bytes().next_multiple_of(ALIGNMENT).max(ALIGNMENT);
         let inner = match tensor.role {
             Role::Inner => fit(&places, Store::Sram, room.sram, bytes, live).ok(),
+            Role::Section(address) => Some(Place { store: Store::Dram, address, bytes, live }),
             Role::Input | Role::Output | Role::Constant => None,
         };
         let found = match inner {

@@ -8,7 +8,8 @@
 
 use crate::contraction::{Launch, SIGNALS};
 use crate::error::Error;
-use crate::plan::{Action, Plan};
+use crate::graph::Event;
+use crate::plan::{Action, Plan, Step};
 use device::{Compare, Program, SyncManager};
 use hw::packet::{Barriers, Body, LinDma, Packet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,9 @@ pub fn programs(plan: &Plan, syncs: &Syncs, host: &HostAddresses) -> Result<Prog
     let mut writer = Writer { plan, syncs, monitors: BTreeMap::new(), programs: Programs::new() };
     for (index, step) in plan.steps.iter().enumerate() {
         for queue in &step.queues {
+            for Event(object) in plan.waits.iter().filter(|_| step.after.is_empty()) {
+                writer.arm(*queue, *object, 1, &step.name)?;
+            }
             for before in &step.after {
                 writer.wait(*queue, *before)?;
             }
@@ -91,17 +95,23 @@ impl Writer<'_> {
 
     /// Lets a queue wait until a step is done.
     fn wait(&mut self, queue: u32, step: usize) -> Result<(), Error> {
+        let Step { name, signals, .. } = &self.plan.steps[step];
+        self.arm(queue, self.object(step), *signals, name)
+    }
+
+    /// Lets a queue wait until a sync object has been signalled so often.
+    fn arm(&mut self, queue: u32, object: u32, signals: u32, name: &str) -> Result<(), Error> {
         let chip = &self.plan.chip;
         let next = self.monitors.len();
         let monitor = *self.monitors.entry(queue).or_insert(self.syncs.monitors.0 + next as u32);
         enough("monitors", self.monitors.len(), self.syncs.monitors.1)?;
         let no_fence = || Error::Shape {
-            node: self.plan.steps[step].name.clone(),
+            node: name.to_string(),
             why: format!("{} has no fence that is known", chip.name(queue)),
         };
         let fence = chip.fence(queue, FENCE.into()).ok_or_else(no_fence)?;
-        let target = Compare::AtLeast(self.plan.steps[step].signals as u16);
-        let armed = self.syncs.manager.monitor(monitor, self.object(step), target, fence, 1);
+        let target = Compare::AtLeast(signals as u16);
+        let armed = self.syncs.manager.monitor(monitor, object, target, fence, 1);
         self.put(queue, armed);
         let fence = Body::Fence { id: FENCE, target: 1, decrement: 1 };
         self.put(queue, [Packet::new(Barriers::NONE, fence)]);
@@ -167,7 +177,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Waits for all steps that nobody waited for, then sets all sync objects to 0.
+    /// Waits for all steps that nobody waited for, then sets all sync objects to 0, those of events
+    /// that were waited for, too, and signals the others.
     fn finish(&mut self) -> Result<(), Error> {
         let waited: BTreeSet<usize> =
             self.plan.steps.iter().flat_map(|step| step.after.iter().copied()).collect();
@@ -175,9 +186,15 @@ impl Writer<'_> {
         for index in (0..self.plan.steps.len()).filter(|index| !waited.contains(index)) {
             self.wait(up, index)?;
         }
-        for index in 0..self.plan.steps.len() {
-            let zero = self.syncs.manager.store(self.object(index), 0);
+        let own = (0..self.plan.steps.len()).map(|index| self.object(index));
+        let taken = self.plan.waits.iter().map(|Event(object)| *object);
+        for object in own.chain(taken).collect::<Vec<_>>() {
+            let zero = self.syncs.manager.store(object, 0);
             self.put(up, [zero]);
+        }
+        for Event(object) in &self.plan.signals {
+            let add = self.syncs.manager.add(*object, 1);
+            self.put(up, [after_all(add.body)]);
         }
         Ok(())
     }

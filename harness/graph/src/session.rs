@@ -4,7 +4,7 @@
 use crate::check::Values;
 use crate::chip::Chip;
 use crate::error::Error;
-use crate::graph::{Graph, Role, TensorId};
+use crate::graph::{Event, Graph, Role, TensorId};
 use crate::plan::{Plan, Room};
 use crate::schedule::{HostAddresses, Programs, Syncs, programs};
 use device::{
@@ -74,6 +74,26 @@ impl Share {
         Ok(Share { room, syncs })
     }
 
+    /// Takes device memory out of it, for a tensor that graphs share: its address.
+    pub fn section(&mut self, bytes: u64) -> Result<u64, Error> {
+        /// Sections begin at multiples of this.
+        const ALIGNMENT: u64 = 1 << 13;
+        let (start, room) = self.room.dram;
+        let end = (start + room).checked_sub(bytes).map(|end| end / ALIGNMENT * ALIGNMENT);
+        let address = end.filter(|end| *end >= start).ok_or(Error::NoRoom { bytes, room })?;
+        self.room.dram.1 = address - start;
+        Ok(address)
+    }
+
+    /// Takes a sync object out of it, for an event between graphs.
+    pub fn event(&mut self) -> Result<Event, Error> {
+        let (first, count) = self.syncs.objects;
+        let left = count.checked_sub(1);
+        let left = left.ok_or(Error::Sync { what: "sync objects", needed: 1, free: 0 })?;
+        self.syncs.objects.1 = left;
+        Ok(Event(first + left))
+    }
+
     /// One of two equal parts, so that two graphs do not meet.
     pub fn half(mut self, second: bool) -> Self {
         let halve =
@@ -117,7 +137,7 @@ impl<'a> Session<'a> {
                 Role::Input | Role::Output => {
                     tensors.insert(index, Shared::new(node, tensor.shape.bytes())?);
                 }
-                Role::Inner | Role::Constant => {}
+                Role::Inner | Role::Constant | Role::Section(_) => {}
             }
         }
         let host: HostAddresses =
@@ -161,7 +181,7 @@ impl<'a> Session<'a> {
             match tensor.role {
                 Role::Input | Role::Output => Some((id, data.decode(&self.get(id)))),
                 Role::Constant => Some((id, data.decode(&tensor.content))),
-                Role::Inner => None,
+                Role::Inner | Role::Section(_) => None,
             }
         });
         numbers.collect()

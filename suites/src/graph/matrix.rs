@@ -5,7 +5,6 @@ use super::done;
 use super::reference::{compare, values};
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context};
-use control::Asics;
 use device::Node;
 use graph::check::Products;
 use graph::chip::GAUDI;
@@ -29,7 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("graph/chain/two_layers_with_bias_and_relu", &["GRAPH-015"], layers),
         Case::new("graph/chain/convolutions_feed_each_other", &["GRAPH-014"], pictures),
     ];
-    cases.into_iter().map(|case| case.on(Asics::GAUDI).budget(30)).collect()
+    cases.into_iter().map(|case| case.budget(30)).collect()
 }
 
 /// Runs a graph once with these inputs; gives its outputs as bytes.

@@ -10,7 +10,6 @@ use super::matrix::once;
 use super::reference::{near, seen, values};
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context};
-use control::Asics;
 use graph::check::{EPS, EPS_BF16, Products};
 use graph::{Convolution, DataType, Graph, Op, Product, Shape, TensorId, View};
 use mme::arithmetic::Rounding;
@@ -23,7 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("graph/model/convolutions_and_pooling", &["GRAPH-014", "GRAPH-011"], pictures),
         Case::new("graph/model/attention_block", &["GRAPH-016", "GRAPH-011"], attention),
     ];
-    cases.into_iter().map(|case| case.on(Asics::GAUDI).budget(60)).collect()
+    cases.into_iter().map(|case| case.budget(60)).collect()
 }
 
 const BF16: DataType = DataType::Bf16;

@@ -8,7 +8,6 @@ use crate::common::submit::Held;
 use crate::common::typed::compute;
 use crate::common::wait;
 use case::{Case, CaseResult, Context, Stop, check, equal};
-use control::Asics;
 use device::Program;
 use graph::check::first_difference;
 use graph::chip::{Chip, GAUDI};
@@ -28,7 +27,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("graph/planted/a_wrong_value_of_a_monitor_is_found", rows, early).model(),
         Case::new("graph/planted/inputs_may_move_to_other_pages", &["GRAPH-019"], moved),
     ];
-    cases.into_iter().map(|case| case.on(Asics::GAUDI).budget(60)).collect()
+    cases.into_iter().map(|case| case.budget(60)).collect()
 }
 
 const F32: DataType = DataType::F32;

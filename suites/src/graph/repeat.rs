@@ -5,7 +5,6 @@ use super::done;
 use super::reference::{compare, equals, values};
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context, equal};
-use control::Asics;
 use graph::check::Products;
 use graph::chip::GAUDI;
 use graph::{DataType, Graph, Op, Product, Session, Shape, Share, TensorId};
@@ -13,14 +12,14 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 pub(super) fn cases() -> Vec<Case> {
-    let cases = vec![
+    vec![
         Case::new("graph/replay/thousand_runs_give_identical_bytes", &["GRAPH-019"], thousand)
             .budget(120),
         Case::new("graph/replay/new_inputs_give_new_results", &["GRAPH-019"], fresh),
         Case::new("graph/streams/two_graphs_interleave", &["GRAPH-020"], interleaved),
+        Case::new("graph/streams/an_event_orders_two_graphs", &["GRAPH-020"], event).budget(30),
         Case::new("graph/streams/all_queues_work_at_once", &["GRAPH-020"], crowded).budget(60),
-    ];
-    cases.into_iter().map(|case| case.on(Asics::GAUDI)).collect()
+    ]
 }
 
 const N: usize = 32;
@@ -158,6 +157,50 @@ fn together(cx: &Context, streams: u8, rounds: u32) -> CaseResult {
             done(one.session.wait(sequence))?;
             one.check()?;
         }
+    }
+    Ok(())
+}
+
+/// A graph leaves a product in a section and signals; another one, submitted before it on another
+/// stream, waits for that and goes on with what is there. What the round before left is wrong.
+fn event(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let mut share = done(Share::all(&node, &GAUDI))?;
+    let square = Shape::dense(DATA, &[N as u32, N as u32]);
+    let address = done(share.section(square.bytes()))?;
+    let ready = done(share.event())?;
+    let mut first = Graph::new();
+    let (a, b) = (first.input("a", square.clone()), first.input("b", square.clone()));
+    let left = first.section("section", square.clone(), address);
+    let rounded = Product { output: DATA, ..Product::default() };
+    let inner = done(first.product("inner", a, b, rounded))?;
+    let (from, to) = (first.view(inner), first.view(left));
+    done(first.write("keep", Op::Copy, &[from], to))?;
+    first.signal(ready);
+    let mut second = Graph::new();
+    second.wait_for(ready);
+    let (taken, b2) =
+        (second.section("section", square.clone(), address), second.input("b", square));
+    let outer = done(second.product("outer", taken, b2, Product::default()))?;
+    let c = done(second.unary("relu", Op::Relu, outer))?;
+    second.output(c);
+    let make = |graph: &Graph, stream: u8| {
+        let chip = GAUDI.stream(stream).part(stream.into(), 2);
+        done(Session::new(&node, chip, &share.half(stream == 1), graph))
+    };
+    let (maker, taker) = (make(&first, 0)?, make(&second, 1)?);
+    let mut random = StdRng::seed_from_u64(22);
+    for _ in 0..20 {
+        let (x, y) = (values(&mut random, N * N), values(&mut random, N * N));
+        done(maker.set(a, &DATA.encode(&x)))?;
+        for (session, id) in [(&maker, b), (&taker, b2)] {
+            done(session.set(id, &DATA.encode(&y)))?;
+        }
+        done(taker.spoil(c))?;
+        let waiting = done(taker.submit())?;
+        done(maker.wait(done(maker.submit())?))?;
+        done(taker.wait(waiting))?;
+        check(&x, &y, &taker.get(c))?;
     }
     Ok(())
 }

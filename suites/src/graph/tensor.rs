@@ -6,7 +6,6 @@ use super::reference::{equals, seen, values};
 use super::{done, routine};
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context, check, fail};
-use control::Asics;
 use graph::{DataType, Graph, Op, Shape};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -27,7 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("graph/tensor/rows_of_f32", &["GRAPH-011"], |cx| rows(cx, DataType::F32)),
         Case::new("graph/tensor/views_pick_the_right_elements", &["GRAPH-008"], views),
     ];
-    cases.into_iter().map(|case| case.on(Asics::GAUDI).budget(60)).collect()
+    cases.into_iter().map(|case| case.budget(60)).collect()
 }
 
 const F32: DataType = DataType::F32;

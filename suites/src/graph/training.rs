@@ -10,7 +10,6 @@ use super::done;
 use super::reference::{equals, near, values};
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context, check};
-use control::Asics;
 use graph::check::{EPS, Products};
 use graph::chip::GAUDI;
 use graph::{DataType, Graph, Op, Product, Session, Shape, Share, TensorId};
@@ -20,7 +19,7 @@ use rand::rngs::StdRng;
 pub(super) fn cases() -> Vec<Case> {
     let rows = &["GRAPH-015", "GRAPH-019"];
     let case = Case::new("graph/model/training_steps_of_a_perceptron", rows, training);
-    vec![case.on(Asics::GAUDI).budget(60)]
+    vec![case.budget(60)]
 }
 
 const ROWS: usize = 32;

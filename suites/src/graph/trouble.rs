@@ -17,16 +17,17 @@ use graph::schedule::Programs;
 use graph::{DataType, Graph, Op, Routine, Session, Shape, Share, TensorId};
 use hw::packet::{Body, Packet};
 use std::sync::Arc;
-use uapi::accel::HL_WAIT_CS_STATUS_TIMEDOUT;
+use uapi::accel::{HL_WAIT_CS_STATUS_ABORTED, HL_WAIT_CS_STATUS_TIMEDOUT};
 
 pub(super) fn cases() -> Vec<Case> {
     let stuck = |name, body: fn(&Context) -> CaseResult| {
-        Case::new(name, &["GRAPH-018"], body).on(Asics::GAUDI).resets(1).budget(120).logs(LOG)
+        Case::new(name, &["GRAPH-018"], body).on(Asics::GAUDI).resets(1).budget(180).logs(LOG)
     };
     let bad = &[FindingKind::BadPacket];
     let lost = &[FindingKind::BadPacket, FindingKind::UnmappedAccess];
     vec![
         stuck("graph/trouble/a_kernel_without_end_is_ended", endless),
+        stuck("graph/trouble/another_graph_is_aborted_with_it", aborted),
         stuck("graph/trouble/a_kernel_that_faults_is_reported", faulty).finds(bad),
         stuck("graph/trouble/a_descriptor_without_code_is_reported", lost_code).finds(lost),
     ]
@@ -47,7 +48,7 @@ const LOG: &[&str] = &[
 
 /// Before it resets, the driver reads all sync objects (state_dump.c: hl_state_dump) of a device
 /// that is busy.
-const PATIENCE_US: u64 = 60_000_000;
+const PATIENCE_US: u64 = 120_000_000;
 const F32: DataType = DataType::F32;
 /// A vector for each core.
 const COUNT: u32 = 8 * 64;
@@ -117,6 +118,43 @@ fn without_end() -> CaseResult<Routine> {
 
 fn endless(cx: &Context) -> CaseResult {
     stuck(cx, without_end()?, |_programs| ())
+}
+
+/// On another stream, a graph waits for the one that does not end: it is not what took too long.
+fn aborted(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    sound(&node)?;
+    let resets = hard_resets(cx)?;
+    let answers = {
+        let mut share = done(Share::all(&node, &GAUDI))?;
+        let event = done(share.event())?;
+        let (mut stuck, _) = graph(without_end()?)?;
+        stuck.signal(event);
+        let mut waiting = Graph::new();
+        waiting.wait_for(event);
+        let x = waiting.input("x", Shape::dense(F32, &[COUNT]));
+        let twice = done(waiting.binary("twice", Op::Add, x, x))?;
+        waiting.output(twice);
+        let make = |graph: &Graph, stream: u8| {
+            let chip = GAUDI.stream(stream).part(stream.into(), 2);
+            done(Session::new(&node, chip, &share.half(stream == 1), graph))
+        };
+        let (stuck, waiting) = (make(&stuck, 0)?, make(&waiting, 1)?);
+        let first = succeed("CS", node.submit(&stuck.request().custom_timeout(2)))?;
+        let second = succeed("CS", node.submit(&waiting.request()))?;
+        // Both wait already when the reset begins: a wait that comes later is refused (EBUSY).
+        let wait = |sequence| node.wait(&WaitRequest::cs(sequence, PATIENCE_US));
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| wait(second));
+            let first = wait(first);
+            second.join().map(|second| [first, second])
+        })
+        .map_err(|_panic| Stop::Broken("the second waiter panicked".into()))?
+    };
+    leave(cx, node)?;
+    ended(&answers[0], Errno::ETIMEDOUT, HL_WAIT_CS_STATUS_TIMEDOUT)?;
+    ended(&answers[1], Errno::EIO, HL_WAIT_CS_STATUS_ABORTED)?;
+    check(hard_resets(cx)? > resets, "the device was reset")
 }
 
 fn faulty(cx: &Context) -> CaseResult {
