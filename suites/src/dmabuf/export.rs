@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! EXPORT_DMABUF_FD: what is accepted and what is refused.
 
-use super::{FLAGS, PAGE, area, export, still_exports};
-use crate::common::typed::{compute, need};
+use super::{FLAGS, PAGE, export, still_exports};
+use crate::common::typed::{compute, device_memory, need};
 use case::{Case, CaseResult, Context, check, equal, errno, succeed};
 use control::{Asics, Personality};
 use device::procfs::descriptors;
@@ -192,7 +192,7 @@ fn closes_on_exec(buffer: &device::DmaBuf) -> CaseResult<bool> {
 
 fn cloexec(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
-    let address = area(cx, &node, PAGE)?;
+    let address = device_memory(cx, &node, PAGE)?;
     let cases = [(FLAGS, true), (libc::O_RDWR as u32, false), (libc::O_CLOEXEC as u32, true)];
     for (flags, wanted) in cases {
         let request = MemoryRequest::export(address, PAGE, 0, flags);
@@ -210,7 +210,7 @@ const KEPT: i32 = libc::O_ACCMODE | libc::O_NONBLOCK;
 fn flags(cx: &Context) -> CaseResult {
     use nix::fcntl::{FcntlArg, fcntl};
     let node = compute(cx)?;
-    let address = area(cx, &node, PAGE)?;
+    let address = device_memory(cx, &node, PAGE)?;
     let single = (0..32).map(|bit| 1u32 << bit);
     for flags in single.chain([0, 2, 3, 0xffff_0000, u32::MAX]) {
         let request = MemoryRequest::export(address, PAGE, 0, flags);
@@ -224,7 +224,7 @@ fn flags(cx: &Context) -> CaseResult {
 
 fn refusal(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
-    let address = area(cx, &node, PAGE)?;
+    let address = device_memory(cx, &node, PAGE)?;
     for (address, size) in [(address, 0), (address + 1, PAGE), (address, PAGE + 1), (0, PAGE)] {
         let request = MemoryRequest::export(address, size, 0, FLAGS);
         let (result, words) = node.memory_words(&request);
@@ -240,7 +240,7 @@ const ROUNDS: usize = 300;
 
 fn exhausted(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
-    let address = area(cx, &node, PAGE)?;
+    let address = device_memory(cx, &node, PAGE)?;
     let (soft, hard) = need("RLIMIT_NOFILE", getrlimit(Resource::RLIMIT_NOFILE))?;
     let highest = need("list of descriptors", descriptors())?;
     let highest = highest.last().map_or(0, |(number, _)| u64::from(*number));
@@ -287,7 +287,7 @@ fn repeated(cx: &Context) -> CaseResult {
 /// A second thread closes descriptors as soon as they may be there.
 fn race(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
-    let address = area(cx, &node, PAGE)?;
+    let address = device_memory(cx, &node, PAGE)?;
     let request = MemoryRequest::export(address, PAGE, 0, FLAGS);
     let probe = need("dup", node.duplicate())?;
     let number = std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(&probe));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! The dma-buf as a file (dma-buf.c: dma_buf_fops).
 
-use super::{FLAGS, PAGE, area, export, still_exports};
+use super::{FLAGS, PAGE, export, still_exports};
 use crate::common::beside::{in_child, pass};
-use crate::common::typed::{compute, need};
+use crate::common::typed::{compute, device_memory, need};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asic;
 use device::{DmaBuf, Errno, MemoryRequest};
@@ -164,7 +164,7 @@ fn ready(cx: &Context) -> CaseResult {
 
 fn passed(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
-    let request = MemoryRequest::export(area(cx, &node, PAGE)?, PAGE, 0, FLAGS);
+    let request = MemoryRequest::export(device_memory(cx, &node, PAGE)?, PAGE, 0, FLAGS);
     let buffer = succeed("EXPORT", node.export(&request))?;
     let got = pass(buffer.as_fd())?;
     drop(buffer);

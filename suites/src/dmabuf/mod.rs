@@ -10,10 +10,9 @@ mod file;
 mod import;
 mod mapped;
 
-use crate::common::typed::{need, still_works};
+use crate::common::typed::{device_memory, need, still_works};
 use case::{Case, CaseResult, Context, succeed};
 use device::{DmaBuf, MemoryRequest, Node};
-use hw::Generation;
 use libc::{O_CLOEXEC, O_RDWR};
 
 /// Every case of the area.
@@ -27,28 +26,10 @@ const FLAGS: u32 = (O_RDWR | O_CLOEXEC) as u32;
 /// Bytes of a page of the host, the unit of exports.
 const PAGE: u64 = 4096;
 
-/// The address of device memory that may be exported; it stays until the node is closed.
-///
-/// Without an MMU it is physical and nobody's property: the start of the users' part. Behind an
-/// MMU it is allocated and mapped.
-fn area(cx: &Context, node: &Node, size: u64) -> CaseResult<u64> {
-    let generation = crate::common::typed::generation(cx);
-    match generation {
-        Generation::Gaudi => {
-            let map = hw::memory::map(generation);
-            Ok(map.dram_base + map.dram_user_offset)
-        }
-        Generation::Gaudi2 => {
-            let handle = succeed("ALLOC", node.memory(&MemoryRequest::alloc(size, 0)))?.first;
-            Ok(succeed("MAP", node.memory(&MemoryRequest::map_device(handle, 0)))?.first)
-        }
-    }
-}
-
 /// Exports so many bytes.
 #[track_caller]
 fn export(cx: &Context, node: &Node, size: u64) -> CaseResult<DmaBuf> {
-    let request = MemoryRequest::export(area(cx, node, size)?, size, 0, FLAGS);
+    let request = MemoryRequest::export(device_memory(cx, node, size)?, size, 0, FLAGS);
     succeed("EXPORT", node.export(&request)).map_err(|stop| stop.request(&request))
 }
 

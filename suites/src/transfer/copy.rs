@@ -3,11 +3,12 @@
 
 use super::{Host, places, same};
 use crate::common::submit::{Card, Job, PATIENCE_US};
-use crate::common::typed::need;
+use crate::common::typed::{device_memory, need};
 use case::{Case, CaseResult, Context, Stop, equal};
 use control::Asics;
 use device::procfs::pinned_pages;
 use device::{CsRequest, WaitRequest};
+use hw::Generation;
 use hw::packet::Body;
 use hw::queue::Engine;
 use uapi::accel::HL_WAIT_CS_STATUS_COMPLETED;
@@ -32,7 +33,7 @@ pub(super) fn cases() -> Vec<Case> {
             Case::new(name, HOST, move |cx| small(cx, sizes, memory)).budget(30)
         };
         cases.push(case("sram", false));
-        cases.push(case("device_memory", true).on(Asics::GAUDI));
+        cases.push(case("device_memory", true));
     }
     for (name, size) in LARGE {
         let name = format!("transfer/copy/{name}_through_device_memory");
@@ -40,8 +41,7 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(case.budget(60).on(Asics::GAUDI));
     }
     cases.extend([
-        Case::new("transfer/copy/between_memories_of_the_device", &["GRAPH-002"], inside)
-            .on(Asics::GAUDI),
+        Case::new("transfer/copy/between_memories_of_the_device", &["GRAPH-002"], inside),
         Case::new("transfer/copy/every_alignment", HOST, alignments).budget(30),
         Case::new("transfer/fill/repeats_its_pattern", &["GRAPH-003"], fill),
     ]);
@@ -56,8 +56,11 @@ const GUARD: u8 = 0x5c;
 /// To a place in the device and back, each size at another offset; what is around stays.
 fn small(cx: &Context, sizes: &[usize], memory: bool) -> CaseResult {
     let card = Card::open(cx)?;
-    let (sram, dram) = places(&card)?;
-    let place = if memory { dram + 0x10_0000 } else { sram };
+    let (sram, _) = places(&card)?;
+    let place = match memory {
+        true => device_memory(cx, &card.node, 16 << 20)? + 0x10_0000,
+        false => sram,
+    };
     let most = sizes.iter().max().copied().unwrap_or(0) + 8192;
     let (source, target) = (Host::new(&card, most)?, Host::new(&card, most)?);
     source.randomise(&mut cx.rng())?;
@@ -107,7 +110,8 @@ fn long(card: &Card<'_>, job: &Job<'_>) -> CaseResult {
 
 fn inside(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
-    let (sram, dram) = places(&card)?;
+    let (sram, _) = places(&card)?;
+    let dram = device_memory(cx, &card.node, 16 << 20)?;
     let size = 1 << 20;
     let (source, target) = (Host::new(&card, size)?, Host::new(&card, size)?);
     source.randomise(&mut cx.rng())?;
@@ -116,6 +120,11 @@ fn inside(cx: &Context) -> CaseResult {
     card.run(&card.job(card.upload(0), &up)?)?;
     let last = dram + (8 << 20);
     for (number, (from, to)) in [(dram, sram), (sram, last)].into_iter().enumerate() {
+        if card.chip == Generation::Gaudi2 {
+            let queue = card.stream_of(Engine::Edma, number as u16, number as u8)?;
+            card.run(&card.job(queue, &card.program().copy(from, to, size as u32))?)?;
+            continue;
+        }
         let queue = card.stream_of(Engine::Dma, 2 + number as u16, number as u8)?;
         // The upper command processor of this engine has no way to its core: it hands the packets
         // to the lower one (gaudi.c: gaudi_init_hbm_dma_qman).

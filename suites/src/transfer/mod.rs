@@ -14,6 +14,7 @@ use crate::common::submit::Card;
 use crate::common::typed::need;
 use case::{Case, CaseResult, Stop, check, succeed};
 use device::{MapGuard, MemoryRequest, Pages};
+use hw::Generation;
 use hw::queue::Engine;
 use rand::RngCore;
 use rand::rngs::StdRng;
@@ -103,22 +104,36 @@ fn places(card: &Card<'_>) -> CaseResult<(u64, u64)> {
     Ok((info.sram_base_address, info.dram_base_address))
 }
 
-/// Queue managers of DMA engines of Gaudi: the first, and the distance to the next, as offsets in
-/// `CFG` (gaudi_regs.h: mmDMA0_QM_GLBL_CFG0, mmDMA1_QM_GLBL_CFG0).
-const MANAGERS: (u32, u32) = (0x50_8000, 0x2_0000);
+/// Queue managers of DMA engines: the first, the distance to the next one, and how many of them
+/// are before a group of them ends; the distance of the groups. Offsets in `CFG` (gaudi_regs.h:
+/// mmDMA0_QM_GLBL_CFG0, mmDMA1_QM_GLBL_CFG0; gaudi2_blocks_linux_driver.h: mmPDMA0_QM_BASE,
+/// mmDCORE0_EDMA0_QM_BASE).
+const MANAGERS: &[(Engine, u32, u32, u32, u32)] = &[
+    (Engine::Dma, 0x50_8000, 0x2_0000, 8, 0),
+    (Engine::Pdma, 0x4c8_a000, 0x1_0000, 2, 0),
+    (Engine::Edma, 0x41c_a000, 0x1_0000, 2, 0x20_0000),
+];
 
-/// The address of a register in the queue manager of a DMA queue of Gaudi.
+/// The address of a register in the queue manager of a DMA queue.
 fn engine_register(card: &Card<'_>, queue: u32, register: u32) -> CaseResult<u64> {
-    let found = hw::queue::queue(card.chip, queue).filter(|found| found.engine == Engine::Dma);
-    let found =
-        found.ok_or_else(|| Stop::Broken(format!("queue {queue} is not of a DMA engine")))?;
-    let (first, distance) = MANAGERS;
-    let manager = first + u32::from(found.number) * distance;
+    let found = hw::queue::queue(card.chip, queue);
+    let row = found.and_then(|found| {
+        let row = MANAGERS.iter().find(|row| row.0 == found.engine)?;
+        Some((row, u32::from(found.number)))
+    });
+    let Some((&(_, first, distance, group, groups), number)) = row else {
+        return Err(Stop::Broken(format!("queue {queue} is not of a DMA engine")));
+    };
+    let manager = first + number % group * distance + number / group * groups;
     Ok(hw::memory::map(card.chip).cfg_base + u64::from(manager + register))
 }
 
-/// The address that adds to a fence counter of a DMA queue of Gaudi.
+/// The address that adds to a fence counter of a DMA queue.
 fn fence(card: &Card<'_>, queue: u32, fence: u32) -> CaseResult<u64> {
     let stream = hw::queue::queue(card.chip, queue).map_or(0, |found| found.stream);
-    engine_register(card, queue, hw::qman::GAUDI.fence_register(fence, stream.into()))
+    let registers = match card.chip {
+        Generation::Gaudi => &hw::qman::GAUDI,
+        Generation::Gaudi2 => &hw::qman::GAUDI2,
+    };
+    engine_register(card, queue, registers.fence_register(fence, stream.into()))
 }

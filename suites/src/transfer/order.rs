@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Order between streams: fences, sync objects and monitors, signals of the driver; the same
-//! thing a thousand times; two things at once; and what a reset leaves. Gaudi only.
+//! thing a thousand times; two things at once; and what a reset leaves.
 
 use super::{Host, fence, places, same};
 use crate::common::files;
 use crate::common::submit::{Card, Held, hard_resets, operational};
 use case::{Case, CaseResult, Context, Stop, check, equal, succeed};
-use control::Asics;
 use device::sync::Compare;
 use device::{CsRequest, Program, SyncManager};
+use hw::Generation;
 use hw::packet::{Barriers, Body, Packet};
 use uapi::accel::HL_GAUDI_EN_DCORE;
 
 pub(super) fn cases() -> Vec<Case> {
-    let cases = vec![
+    vec![
         Case::new("transfer/order/a_chain_over_streams_keeps_its_order", &["GRAPH-004"], chain)
             .budget(30),
         Case::new("transfer/order/a_monitor_lets_the_other_stream_go", &["GRAPH-005"], monitor),
@@ -25,14 +25,14 @@ pub(super) fn cases() -> Vec<Case> {
             .resets(1)
             .budget(90)
             .logs(&["Hard-Reset requested", "Killing CS", "has been aborted"]),
-    ];
-    cases.into_iter().map(|case| case.on(Asics::GAUDI)).collect()
+    ]
 }
 
 /// Bytes of a link.
 const SIZE: usize = 4096;
 
-/// Fence of the chains; the driver's waits use 2 (gaudi.c: gaudi_get_fence_addr).
+/// Fence of the chains; the driver's waits use 2 (gaudi.c: gaudi_get_fence_addr, gaudi2.c:
+/// gaudi2_gen_wait_cb).
 const FENCE: u8 = 1;
 
 /// A word written when everything before it is done.
@@ -92,7 +92,7 @@ impl Chain {
 /// Takes what a chain left.
 fn fetch(card: &Card<'_>, from: u64, into: &Host<'_>) -> CaseResult {
     let down = card.program().copy(from, into.at(0), SIZE as u32);
-    card.run(&card.job(card.download(3), &down)?).map(drop)
+    card.run(&card.job(card.download(0), &down)?).map(drop)
 }
 
 fn chain(cx: &Context) -> CaseResult {
@@ -115,8 +115,12 @@ fn chain(cx: &Context) -> CaseResult {
 fn monitor(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     let (sram, _) = places(&card)?;
-    let info = succeed("INFO SYNC_MANAGER", card.node.sync_manager(HL_GAUDI_EN_DCORE))?;
-    let manager = SyncManager::new(card.chip, HL_GAUDI_EN_DCORE)
+    let die = match card.chip {
+        Generation::Gaudi => HL_GAUDI_EN_DCORE,
+        Generation::Gaudi2 => 0,
+    };
+    let info = succeed("INFO SYNC_MANAGER", card.node.sync_manager(die))?;
+    let manager = SyncManager::new(card.chip, die)
         .ok_or_else(|| Stop::Broken("the die has no sync manager".into()))?;
     let (source, target) = (Host::new(&card, SIZE)?, Host::new(&card, SIZE)?);
     let (early, late) = (card.upload(0), card.download(0));
@@ -153,7 +157,7 @@ fn signal(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     let (sram, _) = places(&card)?;
     let (source, target) = (Host::new(&card, SIZE)?, Host::new(&card, SIZE)?);
-    let (early, late) = (card.upload(2), card.download(2));
+    let (early, late) = (card.upload(0), card.download(0));
     let mut random = cx.rng();
     for _ in 0..5 {
         source.randomise(&mut random)?;
@@ -202,17 +206,28 @@ fn replay(cx: &Context) -> CaseResult {
     Ok(())
 }
 
+/// Two pairs of streams; the first of each reaches the host. Gaudi2 has three of those.
+fn pairs(card: &Card<'_>) -> ([u32; 2], [u32; 2]) {
+    let first = [card.upload(0), card.upload(1)];
+    match card.chip {
+        Generation::Gaudi => (first, [card.upload(2), card.upload(3)]),
+        Generation::Gaudi2 => (first, [card.download(0), card.upload(2)]),
+    }
+}
+
 fn two(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
-    let (sram, dram) = places(&card)?;
+    let (sram, _) = places(&card)?;
+    let second = sram + (1 << 20);
+    let (first, others) = pairs(&card);
     let hosts = [Host::new(&card, SIZE)?, Host::new(&card, SIZE)?];
     let target = Host::new(&card, SIZE)?;
     let mut random = cx.rng();
     for _ in 0..50 {
         hosts.iter().try_for_each(|host| host.randomise(&mut random))?;
         let chains = [
-            Chain::new(&card, [card.upload(0), card.upload(1)], hosts[0].at(0), sram, 16)?,
-            Chain::new(&card, [card.upload(2), card.upload(3)], hosts[1].at(0), dram, 16)?,
+            Chain::new(&card, first, hosts[0].at(0), sram, 16)?,
+            Chain::new(&card, others, hosts[1].at(0), second, 16)?,
         ];
         let mut jobs = Vec::new();
         for stream in [1, 0] {
@@ -236,11 +251,14 @@ fn reset(cx: &Context) -> CaseResult {
         let card = Card::open(cx)?;
         let queue = card.upload(0);
         let held = Held::new(cx, &[queue])?;
-        let sequence = card.start(&card.nop(queue)?)?;
+        // Its packets stay where they are until the device has forgotten them.
+        let job = card.nop(queue)?;
+        let sequence = card.start(&job)?;
         files::write(&cx.at.sysfs.join("hard_reset"), "1")?;
         // Refused, or woken, but not told that it is completed.
         let status = card.node.wait_cs(sequence, 20_000_000);
         held.release()?;
+        drop(job);
         let Card { node, .. } = card;
         succeed("close", node.close())?;
         check(status.is_err(), "a wait during a reset fails")
