@@ -20,6 +20,7 @@ pub mod open;
 pub mod packet;
 pub mod sequence;
 pub mod sysfs;
+pub mod trace;
 pub mod transfer;
 pub mod unreached;
 pub mod wait;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Case> {
         debug::cases,
         debugfs::cases,
         sysfs::cases,
+        trace::cases,
         abi::cases,
         dmabuf::cases,
         cs::cases,
