@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! Waiting for a state: polls with growing pauses under a deadline.
+//! Waiting for a state, by polls with growing pauses under a deadline; how long the kernel waited.
 
-use case::CaseResult;
+use case::{CaseResult, Stop};
+use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// Asks until the answer is `Some`, or until the deadline has passed.
@@ -23,9 +24,38 @@ pub fn until<T>(
     }
 }
 
+/// A moment by the kernel's ticks, which its timeouts count.
+///
+/// A machine may handle ticks late, an emulated one by many milliseconds. A timeout then begins
+/// with ticks that have passed already and is over too early by every other clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticks(Duration);
+
+impl Ticks {
+    /// Now.
+    pub fn now() -> CaseResult<Self> {
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)
+            .map_err(|errno| Stop::Broken(format!("the clock of ticks gives {errno:?}")))?;
+        Ok(Ticks(now.into()))
+    }
+
+    /// What has passed since.
+    pub fn elapsed(self) -> CaseResult<Duration> {
+        Ok(Ticks::now()?.0.saturating_sub(self.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_pass() {
+        let start = Ticks::now().unwrap();
+        let moved =
+            until(Duration::from_secs(5), || Ok((start.elapsed()? > Duration::ZERO).then_some(())));
+        assert_eq!(moved.unwrap(), Some(()));
+    }
 
     #[test]
     fn gives_the_first_answer_or_none() {

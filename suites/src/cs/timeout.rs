@@ -11,11 +11,11 @@ use crate::common::submit::{
     Beside, Card, Held, Job, PATIENCE_US, Rejection, hard_resets, operational,
 };
 use crate::common::typed::compute;
-use crate::common::wait;
+use crate::common::wait::{self, Ticks};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use device::{CsRequest, Errno, Node, WaitRequest};
 use nix::time::{ClockId, clock_gettime};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uapi::accel::*;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -89,13 +89,13 @@ fn timed_out(node: &Node, sequence: u64) -> CaseResult {
 
 fn ended(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
-    let started = Instant::now();
+    let started = Ticks::now()?;
     let sequence = {
         let job = stuck(&card, card.upload(0))?;
         card.submit(&CsRequest::execute([job.chunk()]).custom_timeout(1))?
     };
     let result = timed_out(&card.node, sequence);
-    let took = started.elapsed();
+    let took = started.elapsed()?;
     let again = card.node.wait_cs(sequence, 0);
     let submitted = card.node.submit(&CsRequest::signal(card.upload(0)));
     let control = succeed("open of the control node", Node::open(&cx.at.control))?;

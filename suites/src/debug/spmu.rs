@@ -6,7 +6,7 @@ use super::table::UNITS;
 use super::{FAILED, poke, register, still_works};
 use crate::common::typed::{compute, need};
 use case::{Case, CaseResult, Context, equal, errno, succeed};
-use control::Asics;
+use control::{Asic, Asics};
 use device::{DebugRequest, Errno, Node, Pages, Pointer};
 use uapi::accel::*;
 
@@ -21,6 +21,9 @@ const CYCLES_LOW: u64 = 0xf8;
 const CYCLES_HIGH: u64 = 0xfc;
 const EVENT: u64 = 0x400;
 const OVERFLOW: u64 = 0xcc0;
+/// PMCNTENSET: a bit for each counter that counts, and this one for the cycles.
+const COUNTING: u64 = 0xc00;
+const CYCLES: u32 = 1 << 31;
 
 pub(super) fn cases() -> Vec<Case> {
     let gaudi = |case: Case| case.on(Asics::GAUDI).logs(&[FAILED, "event", "SPMU"]);
@@ -41,6 +44,9 @@ pub(super) fn cases() -> Vec<Case> {
         })
         .logs(&[FAILED, "events", "SPMU"]),
         Case::new("debug/spmu/counts_what_was_asked_for", &["DEBUG-043"], counts).model(),
+        Case::new("debug/spmu/counts_no_more_than_asked_for", &["DEBUG-043"], few)
+            .on(Asics::GAUDI2)
+            .model(),
         Case::new("debug/spmu/needs_no_answer", &["DEBUG-040", "DEBUG-041"], quiet)
             .on(Asics::GAUDI2),
     ]
@@ -110,17 +116,47 @@ fn quiet(cx: &Context) -> CaseResult {
     still_works(&node)
 }
 
+/// Registers of the unit that the requests here name.
+fn first(cx: &Context) -> CaseResult<u64> {
+    let spmu = UNITS.iter().find(|unit| unit.op == HL_DEBUG_OP_SPMU);
+    let spmu = spmu.map(|unit| unit.ends(cx.asic()).0);
+    spmu.ok_or_else(|| case::Stop::Broken("no SPMU in the table".into()))
+}
+
+/// The counters that the driver switches on: all of Gaudi's, those asked for on Gaudi2.
+fn counting(asic: Asic, number: u32) -> u32 {
+    match asic {
+        Asic::Gaudi => CYCLES | ((1 << COUNTERS) - 1),
+        Asic::Gaudi2 => CYCLES | ((1 << number) - 1),
+    }
+}
+
+fn few(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let mode = succeed("SET_MODE on", node.debugging())?;
+    let base = first(cx)?;
+    for number in [0, 1, 2] {
+        let input = hl_debug_params_spmu { event_types_num: number, ..Default::default() };
+        succeed("SPMU on", enable(&node, &input))?;
+        let what = format!("counters that count {number} events");
+        equal(&what, register(cx, base + COUNTING)?, counting(cx.asic(), number))?;
+        succeed("SPMU off", disable(&node, Pointer::NULL, 0))?;
+    }
+    drop(mode);
+    still_works(&node)
+}
+
 fn counts(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let mode = succeed("SET_MODE on", node.debugging())?;
     let pages = need("memory", Pages::new(4096))?;
-    let spmu = UNITS.iter().find(|unit| unit.op == HL_DEBUG_OP_SPMU);
-    let spmu = spmu.map(|unit| unit.ends(cx.asic()).0);
-    let base = spmu.ok_or_else(|| case::Stop::Broken("no SPMU in the table".into()))?;
+    let base = first(cx)?;
     for number in [3, 4, COUNTERS] {
         let mut input = hl_debug_params_spmu { event_types_num: number, ..Default::default() };
         (0..).zip(&mut input.event_types).for_each(|(at, event)| *event = 0x20 + at);
         succeed("SPMU on", enable(&node, &input))?;
+        let counting = counting(cx.asic(), number);
+        equal("counters that count", register(cx, base + COUNTING)?, counting)?;
         for at in 0..u64::from(number) {
             let event = register(cx, base + EVENT + 4 * at)?;
             equal(&format!("event {at} of {number}"), event, 0x20 + at as u32)?;

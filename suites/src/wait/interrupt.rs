@@ -5,10 +5,11 @@
 use super::{DOORBELL, ended_by_a_signal, words};
 use crate::common::submit::{Beside, Card, Job, PATIENCE_US};
 use crate::common::typed::need;
+use crate::common::wait::Ticks;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
 use device::{CommandBuffer, Errno, Pages, Pointer, WaitAnswer, WaitRequest};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uapi::accel::*;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -143,10 +144,10 @@ fn over(cx: &Context) -> CaseResult {
     let (first, _) = interrupts(&card)?;
     let pages = memory(5)?;
     let limit = Duration::from_millis(100);
-    let started = Instant::now();
+    let started = Ticks::now()?;
     let request = WaitRequest::interrupt(first, at(&pages), 6, limit.as_micros() as u64);
     done(&card.node.wait(&request), HL_WAIT_CS_STATUS_BUSY)?;
-    check(started.elapsed() >= limit, "a wait lasts as long as it was asked to")
+    check(started.elapsed()? >= limit, "a wait lasts as long as it was asked to")
 }
 
 fn unreadable(cx: &Context) -> CaseResult {
@@ -199,14 +200,14 @@ fn below(cx: &Context) -> CaseResult {
     let limit = Duration::from_millis(300);
     let request = WaitRequest::interrupt(first, at(&pages), 7, limit.as_micros() as u64);
     let node = &card.node;
-    let started = Instant::now();
+    let started = Ticks::now()?;
     let answer = std::thread::scope(|scope| -> CaseResult<_> {
         let beside = Beside::start(scope, || node.wait(&request))?;
         card.run(&job)?;
         beside.join()
     })?;
     done(&answer, HL_WAIT_CS_STATUS_BUSY)?;
-    check(started.elapsed() >= limit, "an interrupt below the value does not end the wait")
+    check(started.elapsed()? >= limit, "an interrupt below the value does not end the wait")
 }
 
 fn any(cx: &Context) -> CaseResult {
