@@ -7,11 +7,8 @@ use std::process::{Command, Output};
 
 const CASE: &str = "open/compute/can_be_opened_as_shipped";
 
-/// No guest is booted here, so any file will do for its program, which may not be built.
 fn gauntlet(words: &[&str]) -> Output {
-    let program = env!("CARGO_BIN_EXE_gauntlet");
-    let mut command = Command::new(program);
-    command.env("GAUNTLET_GUEST", program).args(words).output().expect("it starts")
+    Command::new(env!("CARGO_BIN_EXE_gauntlet")).args(words).output().expect("it starts")
 }
 
 fn out(output: &Output) -> String {
@@ -50,9 +47,6 @@ fn what_is_wrong_is_said_in_one_line() {
         (&["run", "--device", "accel0"], 2, "--local"),
         (&["describe"], 2, "<CASE>"),
         (&["nonsense"], 2, "nonsense"),
-        (&["run", "--kernel", "/no/such", "info/any"], 2, "no such file"),
-        (&["run", "--kernel", "/etc/passwd", "info/any"], 2, "add --modules"),
-        (&["run", "--driver", "/no/such.ko", "info/any"], 2, "no such file"),
         (&["run", "--list-only", "--shard", "3/2"], 2, "--shard 3/2"),
         (&["run", "--list-only", "--shard", "0/2"], 2, "--shard 0/2"),
         (&["run", "--bisect-line", "--driver", "x.ko"], 2, "omit --driver"),

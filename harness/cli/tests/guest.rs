@@ -38,6 +38,21 @@ fn a_program_of_a_user_meets_driver_and_card() {
 }
 
 #[test]
+#[ignore = "needs the program of the guest"]
+fn what_cannot_be_booted_is_said_in_one_line() {
+    for (words, part) in [
+        (["run", "--kernel", "/no/such", "info/any"], "no such file"),
+        (["run", "--kernel", "/etc/passwd", "info/any"], "add --modules"),
+        (["run", "--driver", "/no/such.ko", "info/any"], "no such file"),
+    ] {
+        let output = gauntlet(&words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(part) && said.lines().count() == 1, "{said}");
+    }
+}
+
+#[test]
 #[ignore = "needs a guest"]
 fn a_case_runs_and_its_record_can_be_compared() {
     let folder = tempfile::tempdir().expect("a folder");
