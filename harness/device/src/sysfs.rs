@@ -127,10 +127,9 @@ mod tests {
 
     #[test]
     fn a_change_is_put_back() -> Result<(), Box<dyn std::error::Error>> {
-        let folder = std::env::temp_dir().join(format!("attributes-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join("limit"), "12\n")?;
-        let attributes = Attributes::new(&folder);
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("limit"), "12\n")?;
+        let attributes = Attributes::new(folder.path());
         let changed = attributes.change("limit", "34")?;
         assert_eq!((changed.old(), attributes.value("limit")?.as_str()), ("12", "34"));
         drop(changed);
@@ -138,7 +137,6 @@ mod tests {
         assert_eq!(attributes.value("missing"), Err(Errno::ENOENT));
         assert_eq!(attributes.write("missing", "1"), Err(Errno::ENOENT));
         assert_eq!(attributes.names()?, ["limit"]);
-        std::fs::remove_dir_all(&folder)?;
         Ok(())
     }
 }

@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn a_log_gives_news_and_counts_losses() {
-        let path = std::env::temp_dir().join(format!("gauntlet-kmsg-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kmsg");
         std::fs::write(&path, "6,1,10,-;one\n KEY=value\n4,2,11,-;tw").unwrap();
         let mut log = KernelLog::open(&path).unwrap();
         let news = log.news();
@@ -217,7 +218,6 @@ mod tests {
         let texts: Vec<&str> = news.entries.iter().map(|entry| entry.text.as_str()).collect();
         assert_eq!(texts, ["two", "three"]);
         assert_eq!(news.lost, 4);
-        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

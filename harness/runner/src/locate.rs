@@ -136,13 +136,14 @@ impl Found {
 mod tests {
     use super::*;
     use std::fs;
+    use tempfile::TempDir;
 
-    fn machine(name: &str, vendor: &str, device: &str) -> Roots {
-        let root =
-            std::env::temp_dir().join(format!("gauntlet-find-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&root);
-        let pci = root.join("sys/devices/pci0000:00/0000:00:02.0");
-        let class = root.join("sys/class/accel");
+    /// The folder goes with the first value.
+    fn machine(vendor: &str, device: &str) -> (TempDir, Roots) {
+        let root = tempfile::tempdir().unwrap();
+        let sys = root.path().join("sys");
+        let pci = sys.join("devices/pci0000:00/0000:00:02.0");
+        let class = sys.join("class/accel");
         fs::create_dir_all(&pci).unwrap();
         fs::create_dir_all(class.join("accel0")).unwrap();
         fs::create_dir_all(class.join("accel_controlD0")).unwrap();
@@ -151,12 +152,12 @@ mod tests {
         fs::write(pci.join("status"), "Operational\n").unwrap();
         fs::write(pci.join("hard_reset_cnt"), "2\n").unwrap();
         std::os::unix::fs::symlink(&pci, class.join("accel0/device")).unwrap();
-        Roots { sys: root.join("sys"), dev: "/dev".into() }
+        (root, Roots { sys, dev: "/dev".into() })
     }
 
     #[test]
     fn a_card_is_found() {
-        let roots = machine("card", "0x1da3\n", "0x1020\n");
+        let (_root, roots) = machine("0x1da3\n", "0x1020\n");
         let found = find(&roots, None).unwrap();
         assert_eq!(found.asic, Asic::Gaudi2);
         assert_eq!(found.compute, Path::new("/dev/accel/accel0"));
@@ -169,9 +170,10 @@ mod tests {
 
     #[test]
     fn what_is_no_gaudi_is_not_found() {
-        assert!(find(&machine("vendor", "0x8086", "0x1020"), None).is_err());
-        assert!(find(&machine("device", "0x1da3", "0x9999"), None).is_err());
-        assert!(find(&machine("garbage", "", "\u{fffd}"), None).is_err());
+        for (vendor, device) in [("0x8086", "0x1020"), ("0x1da3", "0x9999"), ("", "\u{fffd}")] {
+            let (_root, roots) = machine(vendor, device);
+            assert!(find(&roots, None).is_err(), "{vendor:?} {device:?}");
+        }
         let roots = Roots { sys: "/nonexistent".into(), dev: "/dev".into() };
         let message = find(&roots, None).unwrap_err().to_string();
         assert!(message.contains("/nonexistent/class/accel"), "{message}");

@@ -58,8 +58,9 @@ fn run() -> vm::Result<()> {
         }
     }
     println!("{}", machine.command()?);
-    let console = std::env::temp_dir().join("boot-console.log");
-    let guest = Guest::start(&machine, &console, Duration::from_secs(60))?;
+    let folder = tempfile::tempdir()?;
+    let guest =
+        Guest::start(&machine, &folder.path().join("console.log"), Duration::from_secs(60))?;
     for event in &guest.events {
         match event {
             Event::Init { after } => println!("init after {:.2} s", after.as_secs_f64()),
