@@ -58,7 +58,8 @@ fn run() -> vm::Result<()> {
         }
     }
     println!("{}", machine.command()?);
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::tempdir()
+        .map_err(|error| vm::Error::Machine(format!("no temporary folder: {error}")))?;
     let guest =
         Guest::start(&machine, &folder.path().join("console.log"), Duration::from_secs(60))?;
     for event in &guest.events {
