@@ -9,9 +9,9 @@
 
 use crate::exit;
 use crate::options::RunOptions;
+use crate::words::{self, option, quoted};
 use anyhow::{Context as _, Result};
 use case::Case;
-use std::fmt::Write as _;
 
 /// Codes that mean a good commit: everything as expected, or even better.
 const GOOD: &str = "0|3";
@@ -32,27 +32,18 @@ pub fn print(options: &RunOptions, cases: &[&Case]) -> Result<u8> {
 
 fn line(program: &str, options: &RunOptions, cases: &[&Case]) -> String {
     let mut run = format!("{} run --tree .", quoted(program));
-    let mut add = |option: &str, value: &str| {
-        // Writing to a string does not fail.
-        let _ = write!(run, " --{option} {}", quoted(value));
-    };
-    options.machine.kernel.iter().for_each(|kernel| add("kernel", kernel));
-    options.selection.asic.iter().for_each(|asic| add("asic", asic.name()));
-    if let Some(seed) = options.machine.seed {
-        add("seed", &seed.to_string());
-    }
+    options.machine.kernel.iter().for_each(|kernel| run.push_str(&option("kernel", kernel)));
+    options.selection.asic.iter().for_each(|asic| run.push_str(&option("asic", asic.name())));
+    run.push_str(&words::machine(&options.machine));
     if options.repeat > 1 {
-        add("repeat", &options.repeat.to_string());
-    }
-    if options.machine.no_workarounds {
-        run.push_str(" --no-workarounds");
+        run.push_str(&option("repeat", &options.repeat.to_string()));
     }
     if cases.len() <= NAMES {
         run.push_str(" --exact");
         cases.iter().for_each(|case| run.push_str(&format!(" {}", quoted(&case.name))));
     } else {
         let skip = options.selection.skip.iter();
-        skip.for_each(|text| run.push_str(&format!(" --skip {}", quoted(text))));
+        skip.for_each(|text| run.push_str(&option("skip", text)));
         let filters = options.selection.filters.iter();
         filters.for_each(|text| run.push_str(&format!(" {}", quoted(text))));
     }
@@ -61,15 +52,6 @@ fn line(program: &str, options: &RunOptions, cases: &[&Case]) -> String {
     let script =
         format!("{runs} {run}; case $? in {GOOD}) exit 0;; {BAD}) exit 1;; *) exit 125;; esac");
     format!("git bisect run sh -c {}", quoted(&script))
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.into();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

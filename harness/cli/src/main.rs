@@ -26,6 +26,7 @@ mod stop;
 mod target;
 mod terminal;
 mod tree;
+mod words;
 mod work;
 
 use options::Command;

@@ -5,6 +5,7 @@
 use crate::clock;
 use crate::options::RunOptions;
 use crate::target::{Host, ReadyKernel};
+use crate::words;
 use case::Case;
 use control::Asic;
 use record::{Event, Facts, Planned, Target, VERSION, fact};
@@ -73,28 +74,13 @@ pub fn start(options: &RunOptions, aims: &[Aim<'_>], plan: Vec<Planned>, facts: 
 pub fn facts(options: &RunOptions) -> Facts {
     let mut facts = Facts::new();
     facts.insert(fact::GAUNTLET.into(), env!("CARGO_PKG_VERSION").into());
-    let mut repeat = REPEAT.to_string();
-    if let Some(seed) = options.machine.seed {
-        repeat.push_str(&format!(" --seed {seed}"));
-    }
-    if options.machine.no_workarounds {
-        repeat.push_str(" --no-workarounds");
-    }
+    let mut repeat = format!("{REPEAT}{}", words::machine(&options.machine));
     for (option, path) in [("driver", &options.machine.driver), ("tree", &options.machine.tree)] {
         if let Some(path) = path {
-            repeat.push_str(&format!(" --{option} {}", path.display()));
-            facts.insert(option.into(), path.display().to_string());
+            let path = path.to_string_lossy();
+            repeat.push_str(&words::option(option, &path));
+            facts.insert(option.into(), path.into());
         }
-    }
-    for (option, path) in
-        [("modules", &options.machine.modules), ("personality", &options.machine.personality)]
-    {
-        if let Some(path) = path {
-            repeat.push_str(&format!(" --{option} {}", path.display()));
-        }
-    }
-    for change in &options.machine.set {
-        repeat.push_str(&format!(" --set '{}'", change.replace('\'', "'\\''")));
     }
     if options.local {
         repeat = "gauntlet run --local --exact {case}".into();
@@ -159,12 +145,12 @@ mod tests {
     #[test]
     fn the_line_that_repeats_a_case_names_the_machine() {
         let words =
-            ["--driver", "x.ko", "--seed", "7", "--no-workarounds", "--set", "card_name=it's"];
+            ["--driver", "a b.ko", "--seed", "7", "--no-workarounds", "--set", "card_name=it's"];
         let facts = facts(&options(&words));
         assert_eq!(
             facts[fact::REPEAT],
             "gauntlet run --asic {asic} --kernel {kernel} --exact {case} --seed 7 \
-             --no-workarounds --driver x.ko --set 'card_name=it'\\''s'"
+             --set 'card_name=it'\\''s' --no-workarounds --driver 'a b.ko'"
         );
         let facts = super::facts(&options(&["info/", "--skip", "b", "--shard", "1/2"]));
         assert_eq!(facts[fact::SELECTION], "info/ --skip b --shard 1/2");

@@ -46,10 +46,11 @@ fn glob(pattern: &str, name: &str) -> bool {
 /// The cases that a selection names, in their order.
 pub fn cases<'a>(all: &'a [Case], selection: &Selection) -> anyhow::Result<Vec<&'a Case>> {
     let Selection { filters, skip, exact, asic: _ } = selection;
-    for text in filters {
-        let filter = Filter { text, exact: *exact };
+    let given = filters.iter().map(|text| (text, *exact));
+    for (text, exact) in given.chain(skip.iter().map(|text| (text, false))) {
+        let filter = Filter { text, exact };
         if !all.iter().any(|case| filter.matches(&case.name)) {
-            let near = if *exact { "" } else { "; `gauntlet list` shows all names" };
+            let near = if exact { "" } else { "; `gauntlet list` shows all names" };
             return Err(exit::usage(format!("no case matches {text:?}{near}")));
         }
     }
@@ -173,9 +174,10 @@ mod tests {
         assert_eq!(select(&["info"], &[], false).unwrap(), ["info/a"]);
         assert_eq!(select(&["open/c"], &[], true).unwrap(), ["open/c"]);
         assert!(select(&["open"], &[], true).is_err());
-        assert!(
-            select(&["info", "nothing"], &[], false).unwrap_err().to_string().contains("nothing")
-        );
+        for (filter, skip) in [("nothing", "info"), ("info", "nothing")] {
+            let why = select(&[filter], &[skip], false).unwrap_err();
+            assert!(why.to_string().contains("\"nothing\""), "{why}");
+        }
     }
 
     #[test]
