@@ -3,8 +3,8 @@
 //! cs_ioctl_engines; gaudi2.c: gaudi2_set_engine_cores, gaudi2_set_engines).
 
 use crate::common::submit::{Card, Rejection};
-use case::{Case, CaseResult, Context, equal, succeed};
-use control::Asics;
+use case::{Case, CaseResult, Context, equal, errno, succeed};
+use control::{Asics, Request};
 use device::cs::Forged;
 use device::{CsRequest, Errno, Pointer};
 use uapi::accel::*;
@@ -36,6 +36,10 @@ pub(super) fn cases() -> Vec<Case> {
             .on(two)
             .logs(invalid),
         Case::new("cs/engine/cores_halt_and_run", &["CS-ENG-014"], cores).on(two),
+        Case::new("cs/engine/cores_that_do_not_answer_fail", &["CS-ENG-006"], silent)
+            .on(two)
+            .model()
+            .logs(&["failed to HALT arc"]),
     ]
 }
 
@@ -149,6 +153,19 @@ fn others(cx: &Context) -> CaseResult {
     for engine in [GAUDI2_ENGINE_ID_PDMA_0, GAUDI2_ENGINE_ID_ROT_0, GAUDI2_ENGINE_ID_NIC0_0, 999] {
         invalid(&card, &CsRequest::engines(&[engine], HL_ENGINE_STALL))?;
     }
+    card.still_runs(card.upload(0))
+}
+
+/// A core gets 100 ms to acknowledge.
+fn silent(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    accepted(&card, &CsRequest::engine_cores(&[0, 1], HL_ENGINE_CORE_RUN))?;
+    let halt = CsRequest::engine_cores(&[0, 1], HL_ENGINE_CORE_HALT);
+    cx.model()?.order(Request::HoldCores)?;
+    let refused = card.node.submit(&halt);
+    cx.model()?.order(Request::ReleaseCores)?;
+    errno("CS for cores that do not answer", refused, Errno::EPERM)?;
+    accepted(&card, &halt)?;
     card.still_runs(card.upload(0))
 }
 

@@ -41,6 +41,12 @@ pub(super) fn cases() -> Vec<Case> {
             );
         }
     }
+    cases.push(
+        Case::new("debug/any_unit/fails_when_it_stays_locked", &["DEBUG-037"], locked)
+            .on(Asics::GAUDI2)
+            .model()
+            .logs(&[FAILED, "Timeout while waiting for coresight", "Failed to unlock register"]),
+    );
     for unit in UNITS.iter().take(1) {
         let name = format!("debug/{}/gives_up_on_a_memory_that_is_never_ready", unit.name);
         cases.push(Case::new(name, &["DEBUG-036"], |cx| stuck(cx, unit)).model().logs(&[
@@ -158,6 +164,29 @@ fn no_input(cx: &Context, unit: &Unit) -> CaseResult {
         errno("DEBUG", result, Errno::EINVAL).map_err(|stop| stop.request(&request))?;
     }
     succeed("DEBUG off", switch(&node, unit, 0, false))?;
+    drop(mode);
+    still_works(&node)
+}
+
+/// Units that have a lock (gaudi2_coresight.c: gaudi2_unlock_coresight_unit).
+fn locked(cx: &Context) -> CaseResult {
+    /// Where such a unit tells that it is locked, with this bit (gaudi2_coresight_regs.h:
+    /// mmCORESIGHT_UNLOCK_STATUS_REGISTER_OFFSET).
+    const LOCK: u64 = 0xfb4;
+    const LOCKED: u32 = 2;
+    let node = compute(cx)?;
+    let mode = succeed("SET_MODE on", node.debugging())?;
+    let kinds = [HL_DEBUG_OP_ETF, HL_DEBUG_OP_STM, HL_DEBUG_OP_FUNNEL];
+    for unit in UNITS.iter().filter(|unit| kinds.contains(&unit.op)) {
+        let (first, _) = unit.ends(cx.asic());
+        for on in [true, false] {
+            poke(cx, first + LOCK, LOCKED)?;
+            let refused = switch(&node, unit, 0, on);
+            poke(cx, first + LOCK, 0)?;
+            errno(&format!("{} on: {on}, locked", unit.name), refused, Errno::EIO)?;
+            succeed(&format!("{} on: {on}", unit.name), switch(&node, unit, 0, on))?;
+        }
+    }
     drop(mode);
     still_works(&node)
 }

@@ -2,10 +2,11 @@
 //! Calls with random arguments, by the seed of the run. No answer is wrong; the kernel has to stay
 //! sane, the device has to work afterwards, and the runner looks at log, taint and device.
 //!
-//! Left out: sizes that make the kernel warn, which are known issues with cases of their own (D7, D8,
-//! D9: the first run of this case met all three); flags that make a submission wait for more of it (staged submission, reservations),
-//! which a close can only end with a reset; long waits; trace memories, which write where they are
-//! told to.
+//! Left out: what is known to harm the kernel and has cases of its own (sizes that make it warn, D7,
+//! D8 and D9; buffers of timestamps, which it takes for command buffers, D2; offsets that wrap, D4:
+//! runs of this case met all of them); flags that make a submission wait for more of it (staged
+//! submission, reservations), which a close can only end with a reset; long waits; trace memories,
+//! which write where they are told to.
 
 use crate::common::buffer::Buffer;
 use crate::common::node::Node;
@@ -39,6 +40,10 @@ const BOUNDS: &[(u32, usize, u32, u32)] = &[
     (accel::DRM_IOCTL_HL_WAIT_CS, 3, 0, 0),
     (accel::DRM_IOCTL_HL_WAIT_CS, 6, 0xff, 0),
     (accel::DRM_IOCTL_HL_WAIT_CS, 7, 0, 0),
+    // cq_counters_offset, upper half: bytes from there on must not wrap, D4.
+    (accel::DRM_IOCTL_HL_WAIT_CS, 9, 0xfff, 0),
+    // timestamp_handle: never that of a command buffer, D2.
+    (accel::DRM_IOCTL_HL_WAIT_CS, 11, u32::MAX, 1),
     // Sizes of MEMORY, upper half: terabytes meet D8. num_of_elements: none at all is D7.
     (accel::DRM_IOCTL_HL_MEMORY, 1, 0x7fff, 0),
     (accel::DRM_IOCTL_HL_MEMORY, 5, 0, 0),
@@ -47,6 +52,12 @@ const BOUNDS: &[(u32, usize, u32, u32)] = &[
     (accel::DRM_IOCTL_HL_DEBUG, 5, 0xffff, 0),
     // op of DEBUG: never 0, the trace memory that the device writes (HL_DEBUG_OP_ETR).
     (accel::DRM_IOCTL_HL_DEBUG, 6, 7, 1),
+];
+
+/// Values that a word never has: ioctl, word, value. It becomes 0.
+const NEVER: &[(u32, usize, u32)] = &[
+    // op of MEMORY: no buffers of timestamps, D2.
+    (accel::DRM_IOCTL_HL_MEMORY, 6, accel::HL_MEM_OP_TS_ALLOC),
 ];
 
 const FLAGS: u32 = accel::HL_CS_FLAGS_STAGED_SUBMISSION
@@ -100,6 +111,11 @@ fn fuzz(cx: &Context) -> CaseResult {
             }
             for (_, at, may, must) in BOUNDS.iter().filter(|(other, ..)| *other == ioctl) {
                 argument[*at] = (argument[*at] & may) | must;
+            }
+            for &(other, at, never) in NEVER {
+                if other == ioctl && argument[at] == never {
+                    argument[at] = 0;
+                }
             }
             let filling: [u8; 64] = random.random();
             buffer.write(buffer.start(), &filling);

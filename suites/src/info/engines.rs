@@ -1,78 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! HW_IDLE and ENGINE_STATUS: what the engines do (`gaudi.c: gaudi_is_device_idle`).
+//! ENGINE_STATUS: what the engines do, as text (`habanalabs_ioctl.c: engine_status_info`).
 
-use super::call::{Request, ask};
+use super::call::Request;
 use crate::common::buffer::{Buffer, FILLINGS, KERNEL_ADDRESS};
 use crate::common::files;
 use crate::common::node::Node;
 use case::{Case, CaseResult, Context, check, equal, errno, succeed};
-use control::{Answer, Asics, Request as Ask};
 use nix::errno::Errno;
-use uapi::accel::{self, HL_INFO_ENGINE_STATUS, hl_info_hw_idle};
+use uapi::accel::{self, HL_INFO_ENGINE_STATUS};
 
 /// Smallest buffer that the driver takes (`habanalabs_ioctl.c: engine_status_info`).
 const SMALLEST: u32 = 1024;
 
 /// Largest buffer: HL_ENGINES_DATA_MAX_SIZE.
-const LARGEST: u32 = accel::HL_ENGINES_DATA_MAX_SIZE;
-
-/// A kind of engine of Gaudi: its status register at CFG base and stride, engine id of the first,
-/// how many, and a status that says "busy".
-struct Engines {
-    name: &'static str,
-    register: u64,
-    stride: u64,
-    first_id: u32,
-    count: u32,
-    busy: fn(u32) -> u32,
-}
-
-/// Sources: `gaudi_regs.h` (mmTPC0_CFG_STATUS, mmMME0_CTRL_ARCH_STATUS, mmDMA0_CORE_STS0),
-/// `gaudi_masks.h` (TPC_IDLE_MASK, MME_ARCH_IDLE_MASK, IS_DMA_IDLE), `habanalabs_accel.h`
-/// (`enum gaudi_engine_id`).
-const GAUDI: &[Engines] = &[
-    Engines {
-        name: "TPC",
-        register: 0xe0_691c,
-        stride: 0x4_0000,
-        first_id: accel::GAUDI_ENGINE_ID_TPC_0,
-        count: 8,
-        // No pipe is empty.
-        busy: |_| 0,
-    },
-    Engines {
-        name: "MME",
-        register: 0x6_0000,
-        stride: 0x8_0000,
-        first_id: accel::GAUDI_ENGINE_ID_MME_0,
-        count: 4,
-        busy: |_| 0,
-    },
-    Engines {
-        name: "DMA",
-        register: 0x50_0190,
-        stride: 0x2_0000,
-        first_id: accel::GAUDI_ENGINE_ID_DMA_0,
-        count: 8,
-        // DMA0_CORE_STS0.BUSY.
-        busy: |idle| idle | 1 << 31,
-    },
-];
+pub(super) const LARGEST: u32 = accel::HL_ENGINES_DATA_MAX_SIZE;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let cases = [
-        Case::new("info/hw_idle/is_idle_without_work", &["INFO-HW_IDLE-006"], idle),
-        Case::new("info/hw_idle/names_each_busy_engine", &["INFO-HW_IDLE-007"], busy)
-            .model()
-            .on(Asics::GAUDI),
         Case::new("info/engine_status/says_what_debugfs_says", &["INFO-ENGINE_STATUS-007"], text),
-        Case::new(
-            "info/engine_status/names_every_kind_of_engine",
-            &["INFO-ENGINE_STATUS-001"],
-            kinds,
-        )
-        .on(Asics::GAUDI),
         Case::new(
             "info/engine_status/takes_buffers_from_1_kib_to_1_mib",
             &["INFO-ENGINE_STATUS-001"],
@@ -111,45 +57,8 @@ pub fn cases() -> Vec<Case> {
     cases.into_iter().map(Case::control_only).collect()
 }
 
-fn masks(node: &Node) -> CaseResult<(u32, u32, [u64; 4])> {
-    let answer: hl_info_hw_idle = ask(node)?;
-    Ok((answer.is_idle, answer.busy_engines_mask, answer.busy_engines_mask_ext))
-}
-
-fn idle(cx: &Context) -> CaseResult {
-    let node = Node::control(cx)?;
-    equal("is_idle, mask, extended mask", masks(&node)?, (1, 0, [0; 4]))
-}
-
-/// Each engine in turn looks busy to the driver; its status is put back afterwards.
-fn busy(cx: &Context) -> CaseResult {
-    let node = Node::control(cx)?;
-    for engines in GAUDI {
-        for index in 0..engines.count {
-            let offset = engines.register + engines.stride * u64::from(index);
-            let before = peek(cx, offset)?;
-            let value = (engines.busy)(before);
-            cx.model()?.order(Ask::Poke { offset, value })?;
-            let seen = masks(&node);
-            cx.model()?.order(Ask::Poke { offset, value: before })?;
-            let bit = 1u64 << (engines.first_id + index);
-            let what = format!("is_idle, masks while {}{index} is busy", engines.name);
-            equal(&what, seen?, (0, bit as u32, [bit, 0, 0, 0]))?;
-            equal("is_idle, masks afterwards", masks(&node)?, (1, 0, [0; 4]))?;
-        }
-    }
-    Ok(())
-}
-
-fn peek(cx: &Context, offset: u64) -> CaseResult<u32> {
-    match cx.model()?.ask(Ask::Peek { offset })? {
-        Answer::Value(value) => Ok(value as u32),
-        other => Err(case::Stop::Broken(format!("the model answers a peek with {other:?}"))),
-    }
-}
-
 /// The text and its length.
-fn status(node: &Node, size: u32) -> CaseResult<(Vec<u8>, u32)> {
+pub(super) fn status(node: &Node, size: u32) -> CaseResult<(Vec<u8>, u32)> {
     let buffer = Buffer::new(size as usize)?;
     let pointer = buffer.before_end(size as usize);
     let mut request = Request::new(HL_INFO_ENGINE_STATUS, pointer, size);
@@ -170,20 +79,6 @@ fn text(cx: &Context) -> CaseResult {
     let shown = std::fs::read(&path)
         .map_err(|why| case::Stop::Broken(format!("cannot read {}: {why}", path.display())))?;
     equal("the text", String::from_utf8_lossy(&text), String::from_utf8_lossy(&shown))
-}
-
-fn kinds(cx: &Context) -> CaseResult {
-    let (text, _) = status(&Node::control(cx)?, LARGEST)?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    for kind in ["DMA  is_idle", "TPC  is_idle", "MME  is_idle"] {
-        check(text.contains(kind), &format!("the text has a table {kind:?}"))?;
-    }
-    // Eight DMAs, eight TPCs, four MMEs, all idle.
-    let idle = text.split(['\n', '\0']).filter(|line| {
-        line.starts_with(|c: char| c.is_ascii_digit())
-            && line.split_whitespace().nth(1) == Some("Y")
-    });
-    equal("engines that are idle", idle.count(), 20)
 }
 
 fn sizes(cx: &Context) -> CaseResult {

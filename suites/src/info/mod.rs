@@ -3,6 +3,7 @@
 
 mod any;
 mod attest;
+mod busy;
 pub mod call;
 mod card;
 mod counters;
@@ -32,6 +33,7 @@ pub fn cases() -> Vec<Case> {
         memory::cases,
         counters::cases,
         eventfd::cases,
+        busy::cases,
         engines::cases,
         attest::cases,
         refusal::cases,

@@ -5,7 +5,7 @@
 use super::{host_memory, still_maps};
 use crate::common::typed::{compute, need};
 use case::{Case, CaseResult, Context, equal, errno, succeed};
-use control::{Asics, Request};
+use control::Request;
 use device::procfs::pinned_pages;
 use device::{Errno, MemoryRequest, Node, Pages};
 use uapi::accel::HL_MEM_FORCE_HINT;
@@ -20,7 +20,7 @@ pub(super) fn cases() -> Vec<Case> {
             .own_guest(),
         Case::new("memory/unmap/a_cache_that_is_not_emptied_is_told", &["MEM-UNMAP-001"], unmap),
     ];
-    cases.into_iter().map(|case| case.on(Asics::GAUDI).model().logs(LOG).budget(60)).collect()
+    cases.into_iter().map(|case| case.model().logs(LOG).budget(60)).collect()
 }
 
 /// Calls while the cache cannot be emptied.

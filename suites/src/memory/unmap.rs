@@ -6,7 +6,7 @@ use crate::common::submit::{Card, Held, PATIENCE, operational};
 use crate::common::typed::compute;
 use crate::common::wait;
 use case::{Case, CaseResult, Context, equal, errno, succeed};
-use control::{Asics, FindingKind};
+use control::FindingKind;
 use device::{CsRequest, Errno, MemoryRequest, Node, Pages};
 use std::sync::Barrier;
 
@@ -25,7 +25,6 @@ pub(super) fn cases() -> Vec<Case> {
             .logs(NO_MAPPING)
             .budget(30),
         Case::new("memory/unmap/ends_what_a_job_still_uses", &["MEM-UNMAP-006"], in_use)
-            .on(Asics::GAUDI)
             .model()
             .finds(&[FindingKind::UnmappedAccess])
             .logs(&["H/W interrupt", "MMU page fault", "RAZWI", "has not finished in"])

@@ -13,7 +13,7 @@ use std::sync::Barrier;
 use uapi::accel::{HL_DEVICE_STATUS_OPERATIONAL, hl_info_device_status};
 
 /// Opens in a row: what one leaves behind stops a later one.
-const ROUNDS: u32 = 30;
+const ROUNDS: u32 = 12;
 
 /// Threads that open at once.
 const CROWD: usize = 8;

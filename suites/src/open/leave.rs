@@ -57,9 +57,13 @@ pub fn cases() -> Vec<Case> {
                 "Failed to create context",
                 "Hard-Reset requested through sysfs",
             ]),
+        Case::new("open/compute/fails_whole_when_its_mappings_do", &["OPEN-012"], no_mapping)
+            .on(Asics::GAUDI2)
+            .model()
+            .logs(&["cache range invalidation failed", "Failed to create context"]),
         Case::new(
             "open/compute/is_refused_while_the_device_recovers_from_its_user",
-            &["OPEN-005", "INFO-DEVICE_STATUS-011", "OPEN-023"],
+            &["OPEN-005", "INFO-DEVICE_STATUS-011", "OPEN-023", "INFO-OPEN_STATS-007"],
             recovering,
         )
         .on(Asics::GAUDI2)
@@ -195,6 +199,23 @@ fn no_context(cx: &Context) -> CaseResult {
     works(&Node::compute(cx)?)
 }
 
+/// What the driver maps for each user meets a cache of translations that is not emptied (gaudi2.c:
+/// gaudi2_ctx_init).
+fn no_mapping(cx: &Context) -> CaseResult {
+    let control = Node::control(cx)?;
+    let stats = || ask::<hl_open_stats_info>(&control);
+    let before = stats()?.open_counter;
+    cx.model()?.order(Request::HoldMmu)?;
+    let opened = Node::try_compute(cx).map(drop);
+    cx.model()?.order(Request::ReleaseMmu)?;
+    let after = stats()?;
+    errno("open without mappings", opened, Errno::ETIMEDOUT)?;
+    let flags = (after.is_compute_ctx_active, after.compute_ctx_in_release);
+    equal("active, in release after the failed open", flags, (0, 0))?;
+    equal("open_counter after the failed open", after.open_counter, before)?;
+    works(&Node::compute(cx)?)
+}
+
 /// CPUCP_PACKET_SOFT_RESET (`cpucp_if.h`): the last that the driver sends before the reset.
 const SOFT_RESET: u16 = 64;
 
@@ -215,6 +236,9 @@ fn recovering(cx: &Context) -> CaseResult {
         .and_then(|status| {
             let expected = accel::HL_DEVICE_STATUS_IN_RESET_AFTER_DEVICE_RELEASE;
             equal("status", status, Some(expected))?;
+            let stats: hl_open_stats_info = ask(&control)?;
+            let flags = (stats.is_compute_ctx_active, stats.compute_ctx_in_release);
+            equal("active, in release meanwhile", flags, (1, 1))?;
             errno("open meanwhile", Node::try_compute(cx).map(drop), Errno::EAGAIN)
         });
         let released = cx.model().and_then(|mut model| Ok(model.order(Request::ReleaseCpu)?));

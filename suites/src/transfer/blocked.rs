@@ -7,37 +7,40 @@
 
 use super::{Host, places, same};
 use crate::common::node::Node;
-use crate::common::submit::{Card, PATIENCE};
+use crate::common::submit::{Card, Job, PATIENCE};
+use crate::common::typed::device_memory;
 use crate::common::wait;
 use crate::info::call::ask;
 use crate::info::reset;
 use case::{Case, CaseResult, Context, check, equal, succeed};
 use control::{Asics, FindingKind};
 use device::{CsRequest, MapGuard};
-use uapi::accel::hl_open_stats_info;
+use uapi::accel::{HL_CB_FLAGS_MAP, hl_open_stats_info};
 
 /// Bytes that are moved.
 const BYTES: usize = 4096;
+/// From a mapping to where the driver has mapped nothing.
+const FAR: usize = 1 << 30;
 
 /// What the driver says about the fault and the close.
 const LOG: &[&str] = &["H/W interrupt", "MMU page fault", "RAZWI event", "err cause", "Killing CS"];
 
+const DESTROYED: &[&str] = &["SEC-003", "CB-DESTROY-001"];
+
 pub(super) fn cases() -> Vec<Case> {
-    let stopped = |case: Case| {
-        case.on(Asics::GAUDI).finds(&[FindingKind::UnmappedAccess]).resets(1).budget(90).logs(LOG)
-    };
+    let stopped =
+        |case: Case| case.finds(&[FindingKind::UnmappedAccess]).resets(1).budget(90).logs(LOG);
     vec![
         stopped(Case::new("transfer/blocked/writes_to_memory_unmapped", &["SEC-003"], unmapped)),
         stopped(Case::new("transfer/blocked/reads_of_memory_never_mapped", &["SEC-004"], never)),
-        Case::new("transfer/left/device_memory_is_as_the_user_before_left_it", &["SEC-002"], left)
-            .on(Asics::GAUDI),
+        stopped(Case::new("transfer/blocked/reads_of_a_buffer_destroyed", DESTROYED, destroyed))
+            .on(Asics::GAUDI2),
+        Case::new("transfer/left/device_memory_is_as_the_user_before_left_it", &["SEC-002"], left),
     ]
 }
 
 /// Submits a copy that meets an address nobody mapped; gives the address that was captured.
-fn faults(card: &Card<'_>, queue: u32, from: u64, to: u64) -> CaseResult<u64> {
-    let program = card.program().copy(from, to, BYTES as u32);
-    let job = card.job(queue, &program)?;
+fn faults(card: &Card<'_>, job: Job<'_>) -> CaseResult<u64> {
     card.submit(&CsRequest::execute([job.chunk()]))?;
     let captured = wait::until(PATIENCE, || {
         let event = succeed("INFO PAGE_FAULT_EVENT", card.node.page_fault_event())?;
@@ -71,17 +74,37 @@ fn unmapped(cx: &Context) -> CaseResult {
         let Host { mapping, pages } = Host::new(&card, 2 * BYTES)?;
         let address = mapping.address();
         let down = card.program().copy(sram, address, BYTES as u32);
-        card.run(&card.job(card.download(0), &down)?)?;
+        let job = card.job(card.download(0), &down)?;
+        card.run(&job)?;
+        // After the job has its place: packets of users may get the address that is free.
         succeed("UNMAP", MapGuard::unmap(mapping))?;
         pages.fill(0x5c);
-        (pages, faults(&card, card.download(0), sram, address), address)
+        (pages, faults(&card, job), address)
     };
     leave(card, &control, resets)?;
     equal("the address of the fault", seen? & !0xfff, expected & !0xfff)?;
     same("memory that was unmapped", &pages.bytes(0, 2 * BYTES), &[0x5c; 2 * BYTES])
 }
 
-/// The page behind a mapping: what the copy was to overwrite stays.
+/// The same for a command buffer that the driver maps itself (command_buffer.c: cb_unmap_mem).
+fn destroyed(cx: &Context) -> CaseResult {
+    let control = Node::control(cx)?;
+    let resets = reset::resets(&control)?;
+    let card = Card::open(cx)?;
+    let (sram, _) = places(&card)?;
+    let (seen, expected) = {
+        let buffer = succeed("CREATE", card.node.create_cb(BYTES as u32, HL_CB_FLAGS_MAP))?;
+        let address = succeed("INFO with GET_DEVICE_VA", buffer.device_va())?;
+        let up = card.program().copy(address, sram, BYTES as u32);
+        card.run(&card.job(card.upload(0), &up)?)?;
+        succeed("DESTROY", buffer.destroy())?;
+        (faults(&card, card.job(card.upload(0), &up)?), address)
+    };
+    leave(card, &control, resets)?;
+    equal("the address of the fault", seen? & !0xfff, expected & !0xfff)
+}
+
+/// Far behind a mapping: what the copy was to overwrite stays.
 fn never(cx: &Context) -> CaseResult {
     let control = Node::control(cx)?;
     let resets = reset::resets(&control)?;
@@ -92,8 +115,9 @@ fn never(cx: &Context) -> CaseResult {
         host.pages.fill(0xa7);
         let up = card.program().copy(host.at(0), sram, BYTES as u32);
         card.run(&card.job(card.upload(0), &up)?)?;
-        let behind = host.at(host.pages.length());
-        let seen = faults(&card, card.upload(0), behind, sram);
+        let behind = host.at(FAR);
+        let up = card.program().copy(behind, sram, BYTES as u32);
+        let seen = faults(&card, card.job(card.upload(0), &up)?);
         host.pages.fill(0);
         // The other engine goes on.
         let down = card.program().copy(sram, host.at(0), BYTES as u32);
@@ -107,17 +131,18 @@ fn never(cx: &Context) -> CaseResult {
 
 /// Without `memory_scrub` nothing is cleared between users: documented, and good to know.
 fn left(cx: &Context) -> CaseResult {
-    let place = {
+    {
         let card = Card::open(cx)?;
-        let (_, dram) = places(&card)?;
+        let dram = device_memory(cx, &card.node, BYTES as u64)?;
         let host = Host::new(&card, BYTES)?;
         host.pages.fill(0x3e);
         let up = card.program().copy(host.at(0), dram, BYTES as u32);
         card.run(&card.job(card.upload(0), &up)?)?;
-        dram
-    };
+    }
     let card = Card::open(cx)?;
     let host = Host::new(&card, BYTES)?;
+    // The first that is free, as before.
+    let place = device_memory(cx, &card.node, BYTES as u64)?;
     let down = card.program().copy(place, host.at(0), BYTES as u32);
     card.run(&card.job(card.download(0), &down)?)?;
     same("device memory", &host.pages.bytes(0, BYTES), &[0x3e; BYTES])

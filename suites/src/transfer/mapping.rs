@@ -6,15 +6,16 @@
 //! multiples of that (memory.c: init_phys_pg_pack_from_userptr), so memory that lies side by side
 //! physically is cut at places where that does not hold.
 
-use super::{places, same};
+use super::{Host, places, same};
 use crate::common::submit::Card;
 use crate::common::typed::need;
 use case::{Case, CaseResult, Context, Stop, check, equal, succeed};
+use control::Asics;
 use device::{MapGuard, MemoryRequest, Pages};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore};
 use std::os::unix::fs::FileExt;
-use uapi::accel::HL_MEM_FORCE_HINT;
+use uapi::accel::{HL_CB_FLAGS_MAP, HL_MEM_FORCE_HINT};
 
 /// Pages of the host and of the device.
 const PAGE: usize = 4096;
@@ -35,6 +36,8 @@ const WINDOWS: &[(&str, usize, usize)] = &[
     ("a_huge_page_up_to_the_last_page", HUGE - PAGE, HUGE),
 ];
 
+const BUFFER: &[&str] = &["CB-CREATE-008", "GRAPH-001"];
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for &(name, start, length) in WINDOWS {
@@ -42,6 +45,10 @@ pub(super) fn cases() -> Vec<Case> {
         let body = move |cx: &Context| shows(cx, start, length);
         cases.push(Case::new(name, &["MEM-MAPH-002", "MEM-MAPH-003", "GRAPH-001"], body));
     }
+    cases.push(
+        Case::new("transfer/mapping/a_command_buffer_shows_its_bytes", BUFFER, buffer)
+            .on(Asics::GAUDI2),
+    );
     for (name, size) in [("pages", PAGE), ("huge_pages", HUGE)] {
         let name = format!("transfer/mapping/{name}_between_neighbours_are_mapped_anew");
         let body = move |cx: &Context| anew(cx, size);
@@ -144,6 +151,28 @@ fn shows(cx: &Context, start: usize, length: usize) -> CaseResult {
     check(around(&pages) == before, "the device writes nothing around it")?;
     succeed("UNMAP", window.unmap())?;
     succeed("UNMAP", plain.unmap())
+}
+
+/// A command buffer of many pages that the driver maps (command_buffer.c: cb_map_mem).
+fn buffer(cx: &Context) -> CaseResult {
+    const BYTES: usize = 16 * PAGE;
+    let card = Card::open(cx)?;
+    let (sram, _) = places(&card)?;
+    let buffer = succeed("CREATE", card.node.create_cb(BYTES as u32, HL_CB_FLAGS_MAP))?;
+    let address = succeed("INFO with GET_DEVICE_VA", buffer.device_va())?;
+    let window = need("mmap", buffer.map())?;
+    let host = Host::new(&card, BYTES)?;
+    let mut random = cx.rng();
+    let bytes = pattern(&mut random, BYTES);
+    window.write(0, &bytes);
+    transfer(&card, true, address, sram, BYTES)?;
+    transfer(&card, false, host.at(0), sram, BYTES)?;
+    same("what the device reads there", &host.pages.bytes(0, BYTES), &bytes)?;
+    let bytes = pattern(&mut random, BYTES);
+    host.pages.write(0, &bytes);
+    transfer(&card, true, host.at(0), sram, BYTES)?;
+    transfer(&card, false, address, sram, BYTES)?;
+    same("what the device writes there", &window.bytes(0, BYTES), &bytes)
 }
 
 /// Neighbours, pieces of memory to choose from, and rounds.

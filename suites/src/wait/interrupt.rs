@@ -32,6 +32,11 @@ pub(super) fn cases() -> Vec<Case> {
             .logs(copy),
         Case::new("wait/interrupt/wakes_when_the_value_is_there", &["WAIT-INTR-009"], arrives),
         Case::new("wait/interrupt/goes_on_below_the_value", &["WAIT-INTR-010"], below),
+        Case::new(
+            "wait/interrupt/long_times_are_not_cut",
+            &["WAIT-INTR-009", "WAIT-KCQ-005"],
+            long,
+        ),
         Case::new("wait/interrupt/any_queue_wakes_the_common_one", &["WAIT-INTR-011"], any),
         Case::new("wait/interrupt/any_decoder_may_be_waited_for", &["WAIT-INTR-012"], decoder),
         Case::new("wait/interrupt/a_signal_ends_it", &["WAIT-INTR-014"], signal).logs(got),
@@ -210,6 +215,34 @@ fn below(cx: &Context) -> CaseResult {
     check(started.elapsed()? >= limit, "an interrupt below the value does not end the wait")
 }
 
+/// Limits with more than 32 bits, of which the lower half is a millisecond.
+fn long(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let (first, _) = interrupts(&card)?;
+    let (pages, buffer) = (memory(0)?, counters(&card, 0)?);
+    let job = raising(&card, first)?;
+    let limit = (1 << 32) + 1000;
+    let requests = [
+        WaitRequest::interrupt(first, at(&pages), 7, limit),
+        WaitRequest::kernel_cq(first, buffer.handle(), LAST, 7, limit),
+    ];
+    let node = &card.node;
+    let answers = std::thread::scope(|scope| -> CaseResult<_> {
+        let start = |request| Beside::start(scope, move || node.wait(request));
+        let waits = requests.iter().map(start).collect::<CaseResult<Vec<_>>>()?;
+        waits.iter().try_for_each(Beside::asleep)?;
+        // Many times a millisecond.
+        for _ in 0..60 {
+            card.run(&job)?;
+        }
+        pages.write(0, &7u64.to_le_bytes());
+        need("write of counters", buffer.write(&last(7)))?;
+        card.run(&job)?;
+        waits.into_iter().map(Beside::join).collect::<CaseResult<Vec<_>>>()
+    })?;
+    answers.iter().try_for_each(|answer| done(answer, HL_WAIT_CS_STATUS_COMPLETED))
+}
+
 fn any(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
     let (first, last) = interrupts(&card)?;
@@ -243,10 +276,15 @@ fn signal(cx: &Context) -> CaseResult {
 /// A buffer of counters with a value in the last.
 fn counters<'a>(card: &'a Card<'_>, value: u64) -> CaseResult<CommandBuffer<'a>> {
     let buffer = succeed("CREATE", card.node.create_cb(4096, 0))?;
+    need("write of counters", buffer.write(&last(value)))?;
+    Ok(buffer)
+}
+
+/// Counters of which the last has a value.
+fn last(value: u64) -> Vec<u8> {
     let mut content = vec![0; 4096];
     content[4088..].copy_from_slice(&value.to_le_bytes());
-    need("write of counters", buffer.write(&content))?;
-    Ok(buffer)
+    content
 }
 
 const LAST: u64 = 511;

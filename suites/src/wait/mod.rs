@@ -8,6 +8,7 @@ mod interrupt;
 mod kept;
 mod many;
 mod one;
+mod reset;
 mod timestamp;
 
 use crate::common::submit::Beside;
@@ -23,6 +24,7 @@ pub fn cases() -> Vec<Case> {
         kept::cases(),
         interrupt::cases(),
         timestamp::cases(),
+        reset::cases(),
     ]
     .into_iter()
     .flatten()

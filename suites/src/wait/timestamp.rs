@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Timestamps that the driver writes when a counter reaches a value (command_submission.c:
 //! _hl_interrupt_ts_reg_ioctl). Gaudi2 only.
+//!
+//! A registration holds the counters and the timestamps until a work item lets go of them, some
+//! time after the timestamp is written. Cases wait for that (`Bench::settle`): a close that comes
+//! first finds them in use and resets the device, or hits defect D27.
 
 use super::DOORBELL;
 use crate::common::submit::{Card, PATIENCE};
@@ -27,7 +31,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("wait/timestamp/a_place_may_move_to_another", &["WAIT-TSREG-009"], moves),
         Case::new("wait/timestamp/rejects_a_buffer_of_packets", &["WAIT-TSREG-010"], packets)
             .own_guest(),
-        Case::new("wait/timestamp/close_ends_registrations", &["WAIT-TSREG-011"], close)
+        Case::new("wait/timestamp/close_ends_registrations", LIVE, close).own_guest(),
+        Case::new("wait/timestamp/close_after_destroy_ends_registrations", LIVE, destroyed)
             .own_guest(),
         Case::new("wait/timestamp/threads_register_at_once", &["WAIT-TSREG-009"], threads)
             .budget(30),
@@ -37,6 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 const REACHED: &[&str] = &["WAIT-TSREG-002"];
 const HANDLES: &[&str] = &["WAIT-TSREG-003", "WAIT-TSREG-004"];
+const LIVE: &[&str] = &["WAIT-TSREG-011"];
 /// Timestamps of a buffer.
 const PLACES: u64 = 16;
 
@@ -86,6 +92,20 @@ impl<'a> Bench<'a> {
         self.card.run(&self.card.job(self.card.upload(0), &program)?).map(drop)
     }
 
+    /// Destroys the counters, whose handle is known until the last registration lets go of them
+    /// (irq.c: hl_ts_free_objects, which does so last).
+    #[track_caller]
+    fn settle(self) -> CaseResult {
+        let Bench { card, counters, stamps: _, mapping: _, interrupt: _ } = self;
+        let handle = counters.handle();
+        need("DESTROY", counters.destroy())?;
+        let gone = wait::until(PATIENCE, || match card.node.cb_usage(handle) {
+            Err(Errno::EINVAL) => Ok(Some(())),
+            other => need("INFO of the counters", other).map(|_| None),
+        })?;
+        check(gone.is_some(), "ended registrations let go of their counters")
+    }
+
     fn stamp(&self, place: u64) -> u64 {
         self.mapping.read_u64(place as usize * 8)
     }
@@ -103,7 +123,7 @@ fn registers(cx: &Context) -> CaseResult {
         let stamp = wait::until(PATIENCE, || Ok((bench.stamp(place) != 0).then_some(())))?;
         check(stamp.is_some(), &format!("timestamp {place} is written"))?;
     }
-    Ok(())
+    bench.settle()
 }
 
 fn reached(cx: &Context) -> CaseResult {
@@ -157,7 +177,10 @@ fn wide(cx: &Context) -> CaseResult {
     let job = card.job(card.upload(0), &program)?;
     card.run(&job)?;
     card.run(&job)?;
-    equal("timestamp to come", bench.stamp(0), 0)
+    let stamp = bench.stamp(0);
+    bench.end(bench.interrupt)?;
+    bench.settle()?;
+    equal("timestamp to come", stamp, 0)
 }
 
 fn again(cx: &Context) -> CaseResult {
@@ -167,7 +190,8 @@ fn again(cx: &Context) -> CaseResult {
         bench.accepted(&bench.request(6, 3))?;
     }
     bench.accepted(&bench.request(5, 3))?;
-    check(bench.stamp(3) != 0, "the last registration is the one that counts")
+    check(bench.stamp(3) != 0, "the last registration is the one that counts")?;
+    bench.settle()
 }
 
 fn moves(cx: &Context) -> CaseResult {
@@ -179,7 +203,8 @@ fn moves(cx: &Context) -> CaseResult {
         bench.accepted(&bench.request(6, 3))?;
         bench.interrupt -= 1;
     }
-    bench.end(bench.interrupt + 1)
+    bench.end(bench.interrupt + 1)?;
+    bench.settle()
 }
 
 fn packets(cx: &Context) -> CaseResult {
@@ -196,16 +221,34 @@ fn close(cx: &Context) -> CaseResult {
         for place in 0..PLACES {
             bench.accepted(&bench.request(6, place))?;
         }
+        // The close destroys them (defect D27 when DESTROY does).
+        std::mem::forget(bench.counters);
     }
     // Nothing keeps the device busy.
     let card = Card::open(cx)?;
     card.still_runs(card.upload(0))
 }
 
+fn destroyed(cx: &Context) -> CaseResult {
+    {
+        let card = Card::open(cx)?;
+        let bench = Bench::new(&card, 5)?;
+        for place in 0..PLACES {
+            // Each is all that holds its counters.
+            let counters = succeed("CREATE", card.node.create_cb(4096, 0))?;
+            bench
+                .accepted(&WaitRequest { subject: counters.handle(), ..bench.request(6, place) })?;
+            succeed("DESTROY", counters.destroy())?;
+        }
+    }
+    let card = Card::open(cx)?;
+    card.still_runs(card.upload(0))
+}
+
 fn threads(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
-    let bench = Bench::new(&card, 5)?;
-    let (bench, first) = (&bench, bench.interrupt);
+    let owner = Bench::new(&card, 5)?;
+    let (bench, first) = (&owner, owner.interrupt);
     std::thread::scope(|scope| {
         let work = move |thread: u32| -> CaseResult {
             for round in 0..500u32 {
@@ -221,5 +264,6 @@ fn threads(cx: &Context) -> CaseResult {
             thread.join().map_err(|_| case::Stop::Broken("a thread panicked".into()))?
         })
     })?;
-    (first..first + 4).try_for_each(|interrupt| bench.end(interrupt))
+    (first..first + 4).try_for_each(|interrupt| bench.end(interrupt))?;
+    owner.settle()
 }

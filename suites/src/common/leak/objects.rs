@@ -4,6 +4,7 @@
 
 use super::Rounds;
 use crate::common::files;
+use crate::common::resources::shrink;
 use case::{CaseResult, Stop};
 use std::collections::BTreeMap;
 
@@ -20,14 +21,12 @@ pub fn objects() -> CaseResult<Objects> {
     Ok(objects)
 }
 
-/// Takes back the slabs that processors hold, whose free objects count as used (slub.c:
-/// shrink_store). A kernel without these files counts less exactly.
+/// Takes back what processors hold, so that the counts are exact.
 fn settle() {
     let Ok(caches) = std::fs::read_dir("/sys/kernel/slab") else { return };
-    for cache in caches.flatten() {
-        if cache.file_name().to_string_lossy().starts_with("kmalloc-") {
-            // Refused where the kernel does not take slabs back: counted as they are.
-            let _ = std::fs::write(cache.path().join("shrink"), "1");
+    for name in caches.flatten().filter_map(|cache| cache.file_name().into_string().ok()) {
+        if name.starts_with("kmalloc-") {
+            shrink(&name);
         }
     }
 }

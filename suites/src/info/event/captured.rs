@@ -9,7 +9,7 @@ use crate::common::node::Node;
 use crate::info::call::{Request, ask};
 use crate::info::reset;
 use case::{Case, CaseResult, Context, check, equal, errno, succeed};
-use control::{Asics, Request as Ask};
+use control::{Asic, Asics, Request as Ask};
 use device::Pages;
 use nix::errno::Errno;
 use std::mem::offset_of;
@@ -27,9 +27,24 @@ mod mmu {
     pub const WRITE_ID: u64 = 0xc1_1060;
 }
 
+/// Registers in which the MMU of Gaudi2 for memory of the host keeps a fault, from CFG base
+/// (`pmmu_hbw_mmu_regs.h`, by the offsets of `dcore0_hmmu0_mmu_regs.h`).
+mod gaudi2_mmu {
+    /// SPI_SEI_CAUSE: bit 0 a page fault.
+    pub const CAUSE: u64 = 0x4d0_0030;
+    /// PAGE_ERROR_CAPTURE: the address from bit 32 on.
+    pub const FAULT: u64 = 0x4d0_0034;
+    /// PAGE_ERROR_CAPTURE_VA: the low half.
+    pub const FAULT_LOW: u64 = 0x4d0_0038;
+    /// ACCESS_PAGE_ERROR_VALID: bit 0 a page fault.
+    pub const FAULT_VALID: u64 = 0x4d0_0044;
+}
+
 /// Router coordinates of TPC1 (`gaudi_masks.h: RAZWI_INITIATOR_ID_X_Y_TPC1`).
 const TPC1: u32 = 2 << 24 | 1 << 28;
 
+/// What the driver says about a fault.
+const FAULTS: &[&str] = &["H/W interrupt", "MMU page fault", "err cause"];
 const MAPPINGS: &[&str] =
     &["INFO-USER_MAPPINGS-002", "INFO-USER_MAPPINGS-004", "INFO-USER_MAPPINGS-005", "ABI-016"];
 const RAZWI: &[&str] =
@@ -42,32 +57,6 @@ const FIRMWARE: &[&str] =
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let cases = [
-        Case::new(
-            "info/page_fault_event/describes_the_first_fault",
-            &["INFO-PAGE_FAULT_EVENT-007", "INFO-PAGE_FAULT_EVENT-005", "ABI-015"],
-            fault,
-        )
-        .logs(&["H/W interrupt", "MMU page fault"]),
-        Case::new(
-            "info/page_fault_event/is_forgotten_at_the_next_open",
-            &["INFO-PAGE_FAULT_EVENT-006"],
-            forgotten,
-        )
-        .logs(&["H/W interrupt", "MMU page fault"]),
-        Case::new(
-            "info/page_fault_event/reports_memory_it_cannot_write",
-            &["INFO-PAGE_FAULT_EVENT-004"],
-            fault_unmapped,
-        )
-        .logs(&["H/W interrupt", "MMU page fault"]),
-        Case::new("info/user_mappings/lists_what_was_mapped", MAPPINGS, mappings)
-            .logs(&["H/W interrupt", "MMU page fault"]),
-        Case::new(
-            "info/user_mappings/are_given_back_at_the_next_open",
-            &["INFO-PAGE_FAULT_EVENT-006", "INFO-USER_MAPPINGS-002"],
-            rounds,
-        )
-        .logs(&["H/W interrupt", "MMU page fault"]),
         Case::new("info/razwi_event/names_the_engine", RAZWI, razwi)
             .logs(&["H/W interrupt", "RAZWI event"]),
         Case::new("info/hw_err_event/names_the_event", HARDWARE, |cx| {
@@ -83,11 +72,44 @@ pub fn cases() -> Vec<Case> {
         .resets(1),
     ];
     let mut cases: Vec<Case> = cases.into_iter().map(|case| case.on(Asics::GAUDI)).collect();
+    cases.extend(faults());
     let rows: &[&str] =
         &["INFO-USER_ENGINE_ERR_EVENT-002", "INFO-USER_ENGINE_ERR_EVENT-004", "ABI-019"];
     let name = "info/user_engine_err_event/names_the_first_engine";
     cases.push(Case::new(name, rows, engine).on(Asics::GAUDI2));
     cases.into_iter().map(|case| case.budget(90)).collect()
+}
+
+fn faults() -> [Case; 5] {
+    [
+        Case::new(
+            "info/page_fault_event/describes_the_first_fault",
+            &["INFO-PAGE_FAULT_EVENT-007", "INFO-PAGE_FAULT_EVENT-005", "ABI-015"],
+            fault,
+        )
+        .logs(FAULTS),
+        Case::new(
+            "info/page_fault_event/is_forgotten_at_the_next_open",
+            &["INFO-PAGE_FAULT_EVENT-006"],
+            forgotten,
+        )
+        .logs(FAULTS),
+        Case::new(
+            "info/page_fault_event/reports_memory_it_cannot_write",
+            &["INFO-PAGE_FAULT_EVENT-004"],
+            fault_unmapped,
+        )
+        .logs(FAULTS),
+        Case::new("info/user_mappings/lists_what_was_mapped", MAPPINGS, mappings).logs(FAULTS),
+        Case::new(
+            "info/user_mappings/are_given_back_at_the_next_open",
+            &["INFO-PAGE_FAULT_EVENT-006", "INFO-USER_MAPPINGS-002"],
+            rounds,
+        )
+        // Each of its rounds is a reset on Gaudi2.
+        .on(Asics::GAUDI)
+        .logs(FAULTS),
+    ]
 }
 
 /// Overheating is an event of users that no engine stands for (`gaudi2.c:
@@ -121,11 +143,25 @@ fn poke(cx: &Context, offset: u64, value: u32) -> CaseResult {
     Ok(cx.model()?.order(Ask::Poke { offset, value })?)
 }
 
-/// Lets the MMU report a fault at an address of 50 bits.
+/// Lets the MMU report a fault at an address of 50 bits; that of Gaudi2 is the one for memory of the
+/// host.
 fn post_fault(cx: &Context, node: &Node, address: u64) -> CaseResult {
-    poke(cx, mmu::FAULT_LOW, address as u32)?;
-    poke(cx, mmu::FAULT, 1 << 18 | (address >> 32) as u32)?;
-    post(cx, node, id::PAGE_FAULT)
+    let (low, high) = (address as u32, (address >> 32) as u32);
+    match cx.asic() {
+        Asic::Gaudi => {
+            poke(cx, mmu::FAULT_LOW, low)?;
+            poke(cx, mmu::FAULT, 1 << 18 | high)?;
+            post(cx, node, id::PAGE_FAULT)
+        }
+        Asic::Gaudi2 => {
+            use gaudi2_mmu::{CAUSE, FAULT, FAULT_LOW, FAULT_VALID};
+            for (register, value) in [(FAULT_LOW, low), (FAULT, high), (FAULT_VALID, 1), (CAUSE, 1)]
+            {
+                poke(cx, register, value)?;
+            }
+            post(cx, node, id::GAUDI2_PAGE_FAULT)
+        }
+    }
 }
 
 /// The captured fault, once it is there.

@@ -28,6 +28,8 @@ pub fn cases() -> Vec<Case> {
 mod id {
     /// GAUDI_EVENT_MMU_PAGE_FAULT.
     pub const PAGE_FAULT: u16 = 380;
+    /// GAUDI2_EVENT_PMMU0_PAGE_FAULT_WR_PERM.
+    pub const GAUDI2_PAGE_FAULT: u16 = 768;
     /// GAUDI_EVENT_RAZWI_OR_ADC.
     pub const RAZWI: u16 = 548;
     /// GAUDI_EVENT_FW_ALIVE_S.
