@@ -28,16 +28,16 @@ const GUEST: &str = "/init";
 /// Runs a model.
 pub fn graph(options: GraphOptions) -> Result<u8> {
     let GraphOptions { file, input, html, svg, guest, local, device } = options;
-    match guest.asic {
-        Asic::Gaudi => {}
-        Asic::Gaudi2 => return Err(exit::usage("graphs run on gaudi: gaudi2 has another engine")),
-    }
+    let chip = match guest.asic {
+        Asic::Gaudi => chip::GAUDI,
+        Asic::Gaudi2 => chip::GAUDI2,
+    };
     let usage = |why: onnx::Error| exit::usage(why.to_string());
     let request = Request { inputs: input, seed: guest.machine.seed.unwrap_or(0) };
     let program = request.program(&file).map_err(usage)?;
     let lowered = lower(&program, Watch::Outputs).map_err(usage)?;
-    let plan = Plan::new(&lowered.graph, chip::GAUDI, &ROOM)
-        .map_err(|why| exit::usage(why.to_string()))?;
+    let plan =
+        Plan::new(&lowered.graph, chip, &ROOM).map_err(|why| exit::usage(why.to_string()))?;
     print!("{}", timeline::table(&plan));
     if let Some(path) = svg {
         write(&path, &timeline::svg(&plan))?;

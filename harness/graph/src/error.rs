@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Why a graph cannot be built, compiled or run.
 
+use crate::stopped::Stopped;
 use device::Errno;
 use thiserror::Error;
 
@@ -14,6 +15,14 @@ pub enum Error {
         node: String,
         /// What does not fit.
         why: String,
+    },
+    /// A chip cannot be told to do it.
+    #[error("{node} needs {what}")]
+    Missing {
+        /// The node.
+        node: String,
+        /// What is missing.
+        what: &'static str,
     },
     /// A number is larger than the descriptor's field for it.
     #[error("{what} is {value}, more than {limit}: make the tensor smaller")]
@@ -68,6 +77,14 @@ pub enum Error {
         sequence: u64,
         /// `HL_WAIT_CS_STATUS_*`.
         status: u32,
+    },
+    /// A run did not come to its end.
+    #[error("{why}: {stopped}")]
+    Stopped {
+        /// What the kernel said.
+        why: Box<Error>,
+        /// Where it stands.
+        stopped: Stopped,
     },
 }
 

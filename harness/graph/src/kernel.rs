@@ -10,7 +10,9 @@ use crate::graph::TensorId;
 use crate::tensor::DataType;
 use crate::view::View;
 use std::sync::Arc;
+use tpc::asm::{Options, assemble};
 use tpc::descriptor::{DIMENSIONS, Descriptor, Element, SCALARS, TENSORS, Tensor, split};
+use tpc::isa::Arch;
 use tpc::kernels::{Kernel, Space};
 
 /// What tensor cores can do with tensors. bf16 operations round once, at the end.
@@ -93,8 +95,8 @@ impl Op {
 pub struct Routine {
     /// For people; kernels of one graph that have the same name have the same code.
     pub name: String,
-    /// Its machine code.
-    pub code: Arc<[u8]>,
+    /// Its text, which is assembled for the chip of a plan.
+    pub text: Arc<str>,
     /// How it walks.
     pub space: Space,
     /// Elements of a vector, where every vector is on its own.
@@ -102,17 +104,25 @@ pub struct Routine {
 }
 
 impl Routine {
-    fn of(kernel: &Kernel) -> Result<Self, Error> {
-        let Kernel { name, space, step, .. } = kernel;
-        let code = kernel.code().map_err(|error| {
-            let why = format!("kernel {name} does not assemble: {error}");
-            Error::Shape { node: (*name).to_string(), why }
-        })?;
-        Ok(Routine { name: (*name).to_string(), code: code.into(), space: *space, step: *step })
+    /// A kernel of the library.
+    pub fn of(kernel: &Kernel) -> Self {
+        let Kernel { name, space, step, .. } = *kernel;
+        Routine { name: name.to_string(), text: kernel.text().into(), space, step }
+    }
+
+    /// Its machine code.
+    pub fn code(&self, arch: Arch) -> Result<Arc<[u8]>, Error> {
+        let step = self.step.to_string();
+        let defines = [("step", step.as_str())];
+        let code = assemble(&self.text, &Options { defines: &defines, ..Options::of(arch) });
+        code.map(Arc::from).map_err(|error| {
+            let why = format!("kernel {} does not assemble: {error}", self.name);
+            Error::Shape { node: self.name.clone(), why }
+        })
     }
 
     /// The library's kernel for an operation on these types.
-    pub fn find(op: Op, input: DataType, output: DataType) -> Option<Result<Self, Error>> {
+    pub fn find(op: Op, input: DataType, output: DataType) -> Option<Self> {
         let (_, stem, _) = KERNELS.iter().find(|(known, ..)| *known == op)?;
         let same = input == output;
         let name = match op {
@@ -209,11 +219,11 @@ impl Call {
         Ok(out)
     }
 
-    /// Descriptors for `cores` cores or less. `place` says where a tensor is, `code` where the
-    /// kernel is; `message` is sent at the end: value, low half of the address.
+    /// Descriptors for this many cores of a generation or less. `place` says where a tensor is,
+    /// `code` where the kernel is; `message` is sent at the end: value, low half of the address.
     pub fn jobs(
         &self,
-        cores: usize,
+        (arch, cores): (Arch, usize),
         place: impl Fn(TensorId) -> u64,
         code: u64,
         message: (u32, u32),
@@ -225,7 +235,7 @@ impl Call {
         limit("number of operands", self.inputs.len() + 1, TENSORS)?;
         limit("number of scalars", self.scalars.len(), SCALARS)?;
         let dimensions = self.dimensions()?;
-        let mut whole = Descriptor { code, message, ..Descriptor::default() };
+        let mut whole = Descriptor { code, message, ..Descriptor::new(arch) };
         for (n, view) in self.operands().enumerate() {
             whole.tensors[n] = tensor(view, n, &dimensions, place(view.tensor));
         }
@@ -270,7 +280,8 @@ mod tests {
     }
 
     fn sizes(call: &Call) -> Vec<Vec<u32>> {
-        let jobs = call.jobs(8, |_| 0, 0, (0, 0)).unwrap_or_else(|error| panic!("{error}"));
+        let jobs =
+            call.jobs((Arch::Gaudi, 8), |_| 0, 0, (0, 0)).unwrap_or_else(|error| panic!("{error}"));
         let count = call.inputs.len() + 1;
         jobs[0].tensors[..count].iter().map(|tensor| tensor.sizes.to_vec()).collect()
     }
@@ -306,7 +317,7 @@ mod tests {
         let mut g = Graph::new();
         let x = g.input("x", Shape::dense(DataType::Bf16, &[1000]));
         g.unary("exp", Op::Exp, x).unwrap_or_else(|error| panic!("{error}"));
-        let jobs = call(&g).jobs(8, |_| 0x1000, 0x2000, (1, 2));
+        let jobs = call(&g).jobs((Arch::Gaudi, 8), |_| 0x1000, 0x2000, (1, 2));
         let jobs = jobs.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(jobs.len(), 8);
         assert_eq!(jobs.iter().map(|job| job.size[0]).sum::<u32>(), 8);

@@ -54,7 +54,7 @@
 //!
 //! Any number of dimensions that can be joined to five will do; else it is an error that says so.
 //!
-//! Not covered: Gaudi2, element types beside these two, several runs of one session at once.
+//! Not covered: the matrix engine of Gaudi2, element types beside these two, several runs of one session at once.
 
 pub mod check;
 pub mod chip;
@@ -66,6 +66,7 @@ mod ops;
 pub mod plan;
 pub mod schedule;
 pub mod session;
+pub mod stopped;
 pub mod tensor;
 pub mod timeline;
 pub mod view;
@@ -74,5 +75,6 @@ pub use error::Error;
 pub use graph::{Convolution, Event, Graph, Product, TensorId};
 pub use kernel::{Op, Routine};
 pub use session::{Session, Share};
+pub use stopped::Stopped;
 pub use tensor::{DataType, Shape};
 pub use view::{Operand, View};

@@ -9,6 +9,7 @@ use crate::graph::{Graph, Node, Role, TensorId, Work};
 use crate::kernel::{Call, Op, Routine};
 use crate::tensor::{DataType, Shape};
 use crate::view::{Operand, View};
+use tpc::isa::Arch;
 
 impl Graph {
     /// A tensor with these values, put into the memory of the device once, for all runs.
@@ -192,7 +193,7 @@ impl Graph {
             }
             Some(_) | None => None,
         };
-        let Some(routine) = found.transpose()? else {
+        let Some(routine) = found else {
             let why = format!("no kernel for {op:?} of {types:?} to {:?}", output.data);
             return Err(Error::Shape { node: name.to_string(), why });
         };
@@ -211,7 +212,7 @@ impl Graph {
             }
         }
         // Said here, not when it is planned.
-        call.jobs(1, |_| 0, 0, (0, 0))?;
+        call.jobs((Arch::Gaudi, 1), |_| 0, 0, (0, 0))?;
         let reads = call.inputs.iter().map(|view| view.tensor).collect();
         let writes = call.output.tensor;
         let work = Work::Kernel(Box::new(call));

@@ -14,6 +14,7 @@ use crate::kernel::Call;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tpc::descriptor::Descriptor;
+use tpc::isa::Arch;
 
 /// Tensors begin at multiples of this.
 const ALIGNMENT: u64 = 128;
@@ -145,13 +146,13 @@ impl Plan {
     pub fn new(graph: &Graph, chip: Chip, room: &Room) -> Result<Self, Error> {
         let actions = actions(graph);
         let tensors = graph.tensors.clone();
-        let (code, room) = kernels(&actions, room)?;
+        let (code, room) = kernels(&actions, room, chip.arch)?;
         let places = place(&tensors, &actions, &room)?;
         let (waits, signals) = (graph.waits.clone(), graph.signals.clone());
         let mut plan = Plan { chip, tensors, places, code, steps: Vec::new(), waits, signals };
         for (name, action) in actions {
             let after = plan.conflicts(&action);
-            let (signals, queues) = plan.cost(&action)?;
+            let (signals, queues) = plan.cost(&name, &action)?;
             plan.steps.push(Step { name, action, after, signals, queues });
         }
         Ok(plan)
@@ -180,20 +181,25 @@ impl Plan {
         let code = self.code.iter().find(|code| code.name == call.routine.name);
         let code = code.map_or(0, |code| code.address);
         let (_, cores) = self.chip.cores;
-        let jobs = call.jobs(cores.into(), |id| self.place(id).address, code, message)?;
+        let jobs =
+            call.jobs((self.chip.arch, cores.into()), |id| self.place(id).address, code, message)?;
         let queue = |n: usize| self.chip.core(((step + n) % usize::from(cores)) as u16);
         Ok((0..).map_while(queue).zip(jobs).collect())
     }
 
-    fn cost(&self, action: &Action) -> Result<(u32, Vec<u32>), Error> {
+    fn cost(&self, name: &str, action: &Action) -> Result<(u32, Vec<u32>), Error> {
         match action {
             Action::Load(_) => Ok((1, vec![self.chip.down])),
             Action::Store(_) => Ok((1, vec![self.chip.up])),
             Action::Copy(..) => Ok((1, vec![self.chip.inside])),
             Action::Contraction(work, ids) => {
+                let matrix = self.chip.matrix.ok_or_else(|| Error::Missing {
+                    node: name.to_string(),
+                    what: "a descriptor of its matrix engine: what is published does not suffice",
+                })?;
                 let launches = work.launches(&self.operands(ids, 0))?;
                 let masters: BTreeSet<usize> = launches.iter().map(|one| one.master).collect();
-                let queues = masters.into_iter().map(|n| self.chip.masters[n]).collect();
+                let queues = masters.into_iter().map(|n| matrix.masters[n]).collect();
                 Ok((crate::contraction::SIGNALS * launches.len() as u32, queues))
             }
             Action::Kernel(call) => {
@@ -258,7 +264,11 @@ fn actions(graph: &Graph) -> Vec<(String, Action)> {
 }
 
 /// Puts kernels at the beginning of DRAM; gives what is left.
-fn kernels(actions: &[(String, Action)], room: &Room) -> Result<(Vec<Code>, Room), Error> {
+fn kernels(
+    actions: &[(String, Action)],
+    room: &Room,
+    arch: Arch,
+) -> Result<(Vec<Code>, Room), Error> {
     let mut code: Vec<Code> = Vec::new();
     let (start, size) = room.dram;
     let end = start + size;
@@ -266,8 +276,9 @@ fn kernels(actions: &[(String, Action)], room: &Room) -> Result<(Vec<Code>, Room
     for (_, action) in actions {
         let Action::Kernel(call) = action else { continue };
         let routine = &call.routine;
+        let bytes = routine.code(arch)?;
         match code.iter().find(|code| code.name == routine.name) {
-            Some(same) if same.bytes == routine.code => continue,
+            Some(same) if same.bytes == bytes => continue,
             Some(_) => {
                 let why = "another kernel has the same name".to_string();
                 return Err(Error::Shape { node: routine.name.clone(), why });
@@ -275,9 +286,9 @@ fn kernels(actions: &[(String, Action)], room: &Room) -> Result<(Vec<Code>, Room
             None => {}
         }
         address = address.next_multiple_of(CODE_ALIGNMENT);
-        let bytes = routine.code.clone();
+        let size = bytes.len() as u64;
         code.push(Code { name: routine.name.clone(), address, bytes });
-        address += routine.code.len() as u64;
+        address += size;
     }
     match end.checked_sub(address) {
         Some(left) => Ok((code, Room { dram: (address, left), ..*room })),

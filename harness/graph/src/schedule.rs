@@ -3,16 +3,22 @@
 //!
 //! Each step has a sync object, which whoever works on it increments. A queue that has to wait for
 //! a step arms a monitor on that object, which adds to the queue's own fence counter, and then
-//! waits at the fence; one monitor for each queue is enough, as it is free again then. The last program, on the queue to the host, waits for everything and sets
-//! all sync objects to 0 again: so the same programs can be submitted any number of times.
+//! waits at the fence; one monitor for each queue is enough, as it is free again then.
+//!
+//! The queue from the host, which has nothing to do after the loads, waits for one step after the
+//! other and writes how many are done into memory of the host: so it is known which node was the
+//! first that did not finish, whatever becomes of the device. The last program, on the queue to the
+//! host, waits for the end of that and sets all sync objects to 0 again: so the same programs can
+//! be submitted any number of times.
 
+use crate::chip::Chip;
 use crate::contraction::{Launch, SIGNALS};
 use crate::error::Error;
 use crate::graph::Event;
 use crate::plan::{Action, Plan, Step};
 use device::{Compare, Program, SyncManager};
 use hw::packet::{Barriers, Body, LinDma, Packet};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tpc::descriptor::Descriptor;
 
 /// The fence counter that waits use; the kernel's own use others.
@@ -34,8 +40,14 @@ pub struct Syncs {
 /// Programs by queue, in the order in which they are submitted.
 pub type Programs = BTreeMap<u32, Program>;
 
-/// Where tensors are on the host, as the device sees them, by tensor.
-pub type HostAddresses = BTreeMap<usize, u64>;
+/// Memory of the host, as the device sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostAddresses {
+    /// Where tensors are, by tensor.
+    pub tensors: BTreeMap<usize, u64>,
+    /// Where the number of steps that are done goes: 8 bytes.
+    pub progress: u64,
+}
 
 struct Writer<'a> {
     plan: &'a Plan,
@@ -47,7 +59,8 @@ struct Writer<'a> {
 
 /// Writes the programs of a plan.
 pub fn programs(plan: &Plan, syncs: &Syncs, host: &HostAddresses) -> Result<Programs, Error> {
-    enough("sync objects", plan.steps.len(), syncs.objects.1)?;
+    // One for each step, and one for the count of them.
+    enough("sync objects", plan.steps.len() + 1, syncs.objects.1)?;
     let mut writer = Writer { plan, syncs, monitors: BTreeMap::new(), programs: Programs::new() };
     for (index, step) in plan.steps.iter().enumerate() {
         for queue in &step.queues {
@@ -59,6 +72,7 @@ pub fn programs(plan: &Plan, syncs: &Syncs, host: &HostAddresses) -> Result<Prog
             }
         }
         writer.work(index, host)?;
+        writer.count(index, host)?;
     }
     writer.finish()?;
     Ok(writer.programs)
@@ -74,11 +88,19 @@ fn after_all(body: Body) -> Packet {
     Packet::new(Barriers::ALL, body)
 }
 
-/// Writes of many registers in a row.
-fn bulk(register: u16, words: &[u32]) -> Body {
-    let pairs = words.as_chunks::<2>().0.iter();
-    let values = pairs.map(|[low, high]| u64::from(*low) | u64::from(*high) << 32).collect();
-    Body::WregBulk { register, values }
+/// Writes of many registers in a row: two words each time from a multiple of 8, what is left at
+/// the ends alone.
+fn bulk(register: u16, words: &[u32]) -> Vec<Body> {
+    let first = usize::from(register % 8 / 4).min(words.len());
+    let (ahead, words) = words.split_at(first);
+    let at = |n: usize| register + 4 * n as u16;
+    let one = |(n, value): (usize, &u32)| Body::Wreg32 { register: at(n), value: *value };
+    let (pairs, behind) = words.as_chunks::<2>();
+    let two = |[low, high]: &[u32; 2]| u64::from(*low) | u64::from(*high) << 32;
+    let middle = Body::WregBulk { register: at(first), values: pairs.iter().map(two).collect() };
+    let last = first + 2 * pairs.len();
+    let behind = behind.iter().enumerate().map(|(n, value)| one((last + n, value)));
+    ahead.iter().enumerate().map(one).chain([middle]).chain(behind).collect()
 }
 
 impl Writer<'_> {
@@ -123,7 +145,7 @@ impl Writer<'_> {
         let step = &self.plan.steps[index];
         let queue = step.queues[0];
         let at = |id| self.plan.place(id).address;
-        let on_host = |id: crate::TensorId| host.get(&id.0).copied().unwrap_or(0);
+        let on_host = |id: crate::TensorId| host.tensors.get(&id.0).copied().unwrap_or(0);
         let bytes = |id: crate::TensorId| self.plan.tensors[id.0].shape.bytes();
         let (from, to, bytes) = match &step.action {
             Action::Load(id) => (on_host(*id), at(*id), bytes(*id)),
@@ -157,36 +179,54 @@ impl Writer<'_> {
     /// Starts the matrix engine.
     fn launch(&mut self, launches: &[Launch]) {
         debug_assert_eq!(SIGNALS, 2);
-        let chip = self.plan.chip;
+        let Some(matrix) = self.plan.chip.matrix else { return };
         for Launch { master, descriptor } in launches {
-            let bulk = bulk(chip.descriptor, &descriptor.words());
-            let start = Body::Wreg32 { register: chip.command, value: 1 };
-            self.put(chip.masters[*master], [after_all(bulk), after_all(start)]);
+            let bulk = bulk(matrix.descriptor, &descriptor.words());
+            let start = Body::Wreg32 { register: matrix.command, value: 1 };
+            self.put(matrix.masters[*master], bulk.into_iter().chain([start]).map(after_all));
         }
     }
 
     /// Starts tensor cores: the descriptor, all caches invalidated, go.
     fn jobs(&mut self, jobs: &[(u32, Descriptor)]) {
-        let registers = self.plan.chip.tensor;
-        let write = |register: u32, value| Body::Wreg32 { register: register as u16, value };
+        let Chip { arch, tensor: registers, window, .. } = self.plan.chip;
+        let at = |register: u32| (window + register) as u16;
+        let write = |register: u32, value| Body::Wreg32 { register: at(register), value };
         for (queue, descriptor) in jobs {
-            let bulk = bulk(registers.queued as u16, &descriptor.words());
+            let bulk = bulk(at(registers.queued), &descriptor.words(arch));
             let fresh = write(registers.command, INVALIDATE);
             let start = write(registers.execute, 1);
-            self.put(*queue, [bulk, fresh, start].map(after_all));
+            self.put(*queue, bulk.into_iter().chain([fresh, start]).map(after_all));
         }
     }
 
-    /// Waits for all steps that nobody waited for, then sets all sync objects to 0, those of events
-    /// that were waited for, too, and signals the others.
-    fn finish(&mut self) -> Result<(), Error> {
-        let waited: BTreeSet<usize> =
-            self.plan.steps.iter().flat_map(|step| step.after.iter().copied()).collect();
-        let up = self.plan.chip.up;
-        for index in (0..self.plan.steps.len()).filter(|index| !waited.contains(index)) {
-            self.wait(up, index)?;
+    /// Counts a step once it is done.
+    fn count(&mut self, index: usize, host: &HostAddresses) -> Result<(), Error> {
+        let down = self.plan.chip.down;
+        if self.plan.steps[index].queues != [down] {
+            self.wait(down, index)?;
         }
-        let own = (0..self.plan.steps.len()).map(|index| self.object(index));
+        let number = LinDma {
+            size: 8,
+            source: index as u64 + 1,
+            destination: host.progress,
+            linear: true,
+            memset: true,
+            ..LinDma::default()
+        };
+        self.put(down, [Packet::new(Barriers::NONE, Body::LinDma(number))]);
+        Ok(())
+    }
+
+    /// Waits until all steps are counted, then sets all sync objects to 0, those of events that were
+    /// waited for, too, and signals the others.
+    fn finish(&mut self) -> Result<(), Error> {
+        let Chip { down, up, .. } = self.plan.chip;
+        let counted = self.object(self.plan.steps.len());
+        let add = self.syncs.manager.add(counted, 1);
+        self.put(down, [after_all(add.body)]);
+        self.arm(up, counted, 1, "end")?;
+        let own = (0..=self.plan.steps.len()).map(|index| self.object(index));
         let taken = self.plan.waits.iter().map(|Event(object)| *object);
         for object in own.chain(taken).collect::<Vec<_>>() {
             let zero = self.syncs.manager.store(object, 0);
@@ -197,5 +237,22 @@ impl Writer<'_> {
             self.put(up, [after_all(add.body)]);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registers_in_a_row_begin_and_end_anywhere() {
+        let bulk = |register, count| bulk(register, &(1..=count).collect::<Vec<u32>>());
+        let pairs = |register, values: &[u64]| Body::WregBulk { register, values: values.into() };
+        let one = |register, value| Body::Wreg32 { register, value };
+        assert_eq!(bulk(0xa00, 4), [pairs(0xa00, &[1 | 2 << 32, 3 | 4 << 32])]);
+        assert_eq!(
+            bulk(0xb5dc, 4),
+            [one(0xb5dc, 1), pairs(0xb5e0, &[2 | 3 << 32]), one(0xb5e8, 4)]
+        );
     }
 }

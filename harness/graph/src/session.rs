@@ -7,9 +7,11 @@ use crate::error::Error;
 use crate::graph::{Event, Graph, Role, TensorId};
 use crate::plan::{Plan, Room};
 use crate::schedule::{HostAddresses, Programs, Syncs, programs};
+use crate::stopped::{Fault, Landmarks, Stopped};
 use device::{
     Chunk, CommandBuffer, CsRequest, MapGuard, MemoryRequest, Node, Pages, Program, SyncManager,
 };
+use hw::Generation;
 use hw::packet::{Body, LinDma};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +43,8 @@ struct Job<'a> {
     /// Handle or device address.
     place: u64,
     size: u32,
-    _buffer: Option<CommandBuffer<'a>>,
+    /// Where the kernel has it.
+    buffer: Option<CommandBuffer<'a>>,
 }
 
 /// Memory and sync objects that a graph may use.
@@ -53,8 +56,19 @@ pub struct Share {
     pub syncs: Syncs,
 }
 
+/// Device memory of a graph where it has to be allocated.
+const MEMORY: u64 = 256 << 20;
+
+/// Allocates and maps device memory; it stays until the node is closed.
+fn device_memory(node: &Node) -> Result<u64, Error> {
+    let made = node.memory(&MemoryRequest::alloc(MEMORY, 0)).map_err(Error::refused("ALLOC"))?;
+    let map = MemoryRequest::map_device(made.first, 0);
+    Ok(node.memory(&map).map_err(Error::refused("MAP of device memory"))?.first)
+}
+
 impl Share {
-    /// All that the device has for users.
+    /// All that the device has for users; where device memory is virtual, a part of it that is
+    /// allocated for this.
     pub fn all(node: &Node, chip: &Chip) -> Result<Self, Error> {
         let info = node.hw_ip().map_err(Error::refused("INFO of the chip"))?;
         let free = node.sync_manager(chip.die).map_err(Error::refused("INFO of the syncs"))?;
@@ -62,10 +76,11 @@ impl Share {
         let manager = SyncManager::new(chip.generation, chip.die).ok_or_else(missing)?;
         let object = free.first_available_sync_object;
         let monitor = free.first_available_monitor;
-        let room = Room {
-            sram: (info.sram_base_address, info.sram_size.into()),
-            dram: (info.dram_base_address, info.dram_size),
+        let dram = match chip.generation {
+            Generation::Gaudi => (info.dram_base_address, info.dram_size),
+            Generation::Gaudi2 => (device_memory(node)?, MEMORY),
         };
+        let room = Room { sram: (info.sram_base_address, info.sram_size.into()), dram };
         let syncs = Syncs {
             manager,
             objects: (object, manager.objects() - object),
@@ -112,6 +127,9 @@ pub struct Session<'a> {
     plan: Plan,
     jobs: Vec<Job<'a>>,
     tensors: BTreeMap<usize, Shared<'a>>,
+    /// How many steps are done.
+    progress: Shared<'a>,
+    marks: Landmarks,
     /// Memory that tensors had before they moved.
     old: Vec<Pages>,
     _code: Option<Shared<'a>>,
@@ -140,13 +158,18 @@ impl<'a> Session<'a> {
                 Role::Inner | Role::Constant | Role::Section(_) => {}
             }
         }
-        let host: HostAddresses =
-            tensors.iter().map(|(index, shared)| (*index, shared.map.address())).collect();
+        let progress = Shared::new(node, 8)?;
+        let host = HostAddresses {
+            tensors: tensors.iter().map(|(index, one)| (*index, one.map.address())).collect(),
+            progress: progress.map.address(),
+        };
         let mut programs = programs(&plan, &share.syncs, &host)?;
         change(&mut programs);
         let (jobs, code) = load(node, &plan.chip, &programs)?;
         upload(node, &plan)?;
-        Ok(Session { node, plan, jobs, tensors, old: Vec::new(), _code: code })
+        let marks = landmarks(&plan, &host, code.as_ref());
+        let old = Vec::new();
+        Ok(Session { node, plan, jobs, tensors, progress, marks, old, _code: code })
     }
 
     /// How it was planned.
@@ -198,10 +221,10 @@ impl<'a> Session<'a> {
         self.node.submit(&self.request()).map_err(Error::refused("CS"))
     }
 
-    /// What a run submits.
+    /// What a run submits. Steps are counted anew.
     pub fn request(&self) -> CsRequest {
-        let chunk = |job: &Job<'_>| Chunk::job(job.queue, job.place, job.size);
-        CsRequest::execute(self.jobs.iter().map(chunk).collect::<Vec<_>>())
+        self.progress.pages.fill(0);
+        execute(&self.jobs)
     }
 
     /// Gives an input or output other memory of the host, at the same device address, with the
@@ -227,15 +250,64 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Takes the memory of an input or output away from the device; what the host has stays.
+    pub fn unmap(&mut self, id: TensorId) {
+        if let Some(Shared { map, pages }) = self.tensors.remove(&id.0) {
+            drop(map);
+            self.old.push(pages);
+        }
+    }
+
     /// Waits for a run.
     pub fn wait(&self, sequence: u64) -> Result<(), Error> {
         finish(self.node, sequence)
+            .map_err(|why| Error::Stopped { why: Box::new(why), stopped: self.stopped() })
+    }
+
+    /// Where a run stands that did not end.
+    pub fn stopped(&self) -> Stopped {
+        let done = self.progress.pages.bytes(0, 4);
+        let done = done.into_iter().rev().fold(0, |word, byte| word << 8 | usize::from(byte));
+        let step = self.plan.steps.get(done);
+        let fault = self.node.page_fault_event().ok().filter(|fault| fault.timestamp != 0);
+        let fault = fault.map(|fault| Fault {
+            address: fault.addr,
+            engine: fault.engine_id,
+            what: self.marks.at(fault.addr),
+        });
+        Stopped {
+            node: step.map(|step| step.name.clone()),
+            queues: step.map(|step| self.plan.chip.names(&step.queues)).unwrap_or_default(),
+            fault,
+        }
     }
 
     /// Runs it once.
     pub fn run(&self) -> Result<(), Error> {
         self.wait(self.submit()?)
     }
+}
+
+/// What is where.
+fn landmarks(plan: &Plan, host: &HostAddresses, code: Option<&Shared<'_>>) -> Landmarks {
+    let mut marks = Landmarks::default();
+    for (index, address) in &host.tensors {
+        let tensor = &plan.tensors[*index];
+        marks.add(*address, tensor.shape.bytes(), format!("{} of the host", tensor.name));
+    }
+    for code in &plan.code {
+        marks.add(code.address, code.bytes.len() as u64, format!("kernel {}", code.name));
+    }
+    for (tensor, place) in plan.tensors.iter().zip(&plan.places) {
+        if let Some(place) = place {
+            marks.add(place.address, place.bytes, format!("tensor {}", tensor.name));
+        }
+    }
+    if let Some(code) = code {
+        marks.add(code.map.address(), code.pages.length() as u64, "a program");
+    }
+    marks.add(host.progress, 8, "the count of steps");
+    marks
 }
 
 /// Puts kernels and constants into the memory of the device.
@@ -262,10 +334,21 @@ fn upload(node: &Node, plan: &Plan) -> Result<(), Error> {
         program = program.body(Body::LinDma(dma));
         at += place(bytes);
     }
-    let buffer = program.load(node).map_err(Error::refused("CB"))?;
-    let job = Chunk::job(plan.chip.down, buffer.handle(), program.size());
-    let answer = node.submit(&CsRequest::execute(vec![job]));
+    let (jobs, _code) = load(node, &plan.chip, &Programs::from([(plan.chip.down, program)]))?;
+    let answer = node.submit(&execute(&jobs));
     finish(node, answer.map_err(Error::refused("CS"))?)
+}
+
+fn execute(jobs: &[Job<'_>]) -> CsRequest {
+    let chunk = |job: &Job<'_>| {
+        let chunk = Chunk::job(job.queue, job.place, job.size);
+        match job.buffer {
+            Some(_) => chunk,
+            // Ignored where there is no choice (command_submission.c: validate_queue_index).
+            None => chunk.flags(accel::HL_CS_CHUNK_FLAGS_USER_ALLOC_CB),
+        }
+    };
+    CsRequest::execute(jobs.iter().map(chunk).collect::<Vec<_>>())
 }
 
 /// Waits for a submission.
@@ -295,7 +378,7 @@ fn load<'a>(
         let (queue, size) = (*queue, program.size());
         if chip.external(queue) {
             let buffer = program.load(node).map_err(Error::refused("CB"))?;
-            jobs.push(Job { queue, place: buffer.handle(), size, _buffer: Some(buffer) });
+            jobs.push(Job { queue, place: buffer.handle(), size, buffer: Some(buffer) });
         } else if let Some(code) = &code {
             let mut place_of = |program: &Program| {
                 let at = offset;
@@ -311,7 +394,7 @@ fn load<'a>(
                     (place_of(&feed), feed.size())
                 }
             };
-            jobs.push(Job { queue, place, size, _buffer: None });
+            jobs.push(Job { queue, place, size, buffer: None });
         }
     }
     Ok((jobs, code))

@@ -42,7 +42,7 @@ pub fn rows(plan: &Plan) -> Vec<Row> {
         }
         rows.push(Row {
             name: step.name.clone(),
-            queues: step.queues.iter().map(|queue| plan.chip.name(*queue)).collect(),
+            queues: plan.chip.names(&step.queues),
             bytes,
             ticks: (start, end),
             after: step.after.clone(),
@@ -67,8 +67,8 @@ pub fn table(plan: &Plan) -> String {
         "step", "engine", "n", "bytes", "ticks", "node"
     );
     for (index, (row, step)) in rows(plan).iter().zip(&plan.steps).enumerate() {
-        let Row { name, queues, bytes, ticks: (start, end), after: _ } = row;
-        let (engine, count) = (engine(&step.action), queues.len());
+        let Row { name, queues: _, bytes, ticks: (start, end), after: _ } = row;
+        let (engine, count) = (engine(&step.action), step.queues.len());
         let ticks = format!("{start}..{end}");
         let _ = writeln!(text, "{index:4}  {engine:6}  {count:2}  {bytes:10}  {ticks:>15}  {name}");
     }
@@ -76,76 +76,137 @@ pub fn table(plan: &Plan) -> String {
 }
 
 /// Pixels: left margin, width of the ticks, height of a lane.
-const LEFT: u64 = 170;
+const LEFT: u64 = 130;
 const WIDTH: u64 = 1000;
 const LANE: u64 = 28;
+/// Pixels of a digit.
+const DIGIT: u64 = 7;
 
-/// The picture, as SVG.
-pub fn svg(plan: &Plan) -> String {
-    let rows = rows(plan);
-    let end = rows.iter().map(|row| row.ticks.1).max().unwrap_or(1).max(1);
-    let mut lanes: Vec<&str> = Vec::new();
-    for queue in rows.iter().flat_map(|row| &row.queues) {
-        if !lanes.contains(&queue.as_str()) {
-            lanes.push(queue);
+/// A line for each queue: engines in the order of their first step, then by number.
+fn lanes(plan: &Plan) -> Vec<u32> {
+    let mut kinds = Vec::new();
+    let mut lanes = Vec::new();
+    for queue in plan.steps.iter().flat_map(|step| &step.queues) {
+        let kind = hw::queue::queue(plan.chip.generation, *queue).map(|found| found.engine);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+        let lane = (kinds.iter().position(|known| *known == kind), *queue);
+        if !lanes.contains(&lane) {
+            lanes.push(lane);
         }
     }
-    let lane = |row: &Row| row.queues.first().and_then(|q| lanes.iter().position(|l| l == q));
-    let x = |tick: u64| LEFT + tick * WIDTH / end;
-    let height = LANE * (lanes.len() as u64 + 1);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{height}\" \
-         font-family=\"sans-serif\" font-size=\"11\" fill=\"currentColor\">\n<title>Queues, steps and syncs</title>\n",
-        LEFT + WIDTH + 20
-    );
-    for (n, name) in lanes.iter().enumerate() {
-        let y = n as u64 * LANE;
-        let _ = writeln!(out, "<text x=\"4\" y=\"{}\">{}</text>", y + 18, escaped(name));
-        let line = y + LANE - 2;
-        let right = LEFT + WIDTH;
-        let _ = writeln!(
-            out,
-            "<path d=\"M{LEFT} {line}H{right}\" stroke=\"currentColor\" stroke-opacity=\"0.2\" fill=\"none\"/>"
-        );
+    lanes.sort_unstable();
+    lanes.into_iter().map(|(_, queue)| queue).collect()
+}
+
+/// What a picture is made of.
+struct Picture<'a> {
+    plan: &'a Plan,
+    rows: Vec<Row>,
+    lanes: Vec<u32>,
+    /// The last tick.
+    end: u64,
+    out: String,
+}
+
+impl Picture<'_> {
+    fn lane(&self, queue: u32) -> Option<u64> {
+        self.lanes.iter().position(|lane| *lane == queue).map(|n| n as u64)
     }
-    for (row, step) in rows.iter().zip(&plan.steps) {
+
+    /// The topmost line of a step.
+    fn top(&self, step: usize) -> Option<u64> {
+        self.plan.steps[step].queues.iter().filter_map(|queue| self.lane(*queue)).min()
+    }
+
+    fn x(&self, tick: u64) -> u64 {
+        LEFT + tick * WIDTH / self.end
+    }
+
+    fn names(&mut self) {
+        for (n, queue) in (0..).zip(&self.lanes) {
+            let (name, y) = (self.plan.chip.name(*queue), n * LANE);
+            let (text, line, right) = (y + 18, y + LANE - 2, LEFT + WIDTH);
+            let _ = writeln!(
+                self.out,
+                "<text x=\"4\" y=\"{text}\">{}</text>\n<path d=\"M{LEFT} {line}H{right}\" \
+                 stroke=\"currentColor\" stroke-opacity=\"0.2\" fill=\"none\"/>",
+                escaped(&name)
+            );
+        }
+    }
+
+    /// A bar on each line of a step, and its number in the table where there is room.
+    fn bars(&mut self, number: usize) {
+        let (row, step) = (&self.rows[number], &self.plan.steps[number]);
         let colour = match step.action {
             Action::Load(_) | Action::Store(_) | Action::Copy(..) => "#8ab",
             Action::Contraction(..) => "#d95",
             Action::Kernel(_) => "#6b7",
         };
-        let (left, right) = (x(row.ticks.0), x(row.ticks.1).max(x(row.ticks.0) + 2));
-        for queue in &row.queues {
-            let y = lanes.iter().position(|lane| lane == queue).unwrap_or(0) as u64 * LANE + 4;
+        let left = self.x(row.ticks.0);
+        let right = self.x(row.ticks.1).max(left + 2);
+        let (title, bytes) = (escaped(&row.name), row.bytes);
+        let mut bars = String::new();
+        for y in step.queues.iter().filter_map(|queue| self.lane(*queue)) {
+            let (y, width, height) = (y * LANE + 4, right - left - 1, LANE - 10);
             let _ = writeln!(
-                out,
-                "<rect x=\"{left}\" y=\"{y}\" width=\"{}\" height=\"{}\" fill=\"{colour}\">\
-                 <title>{}: {} bytes</title></rect>",
-                right - left,
-                LANE - 10,
-                escaped(&row.name),
-                row.bytes
+                bars,
+                "<rect x=\"{left}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" \
+                 fill=\"{colour}\"><title>{number} {title}: {bytes} bytes</title></rect>"
             );
         }
-        for before in &row.after {
-            let (Some(from), Some(to)) = (lane(&rows[*before]), lane(row)) else { continue };
-            let middle = |lane: usize| lane as u64 * LANE + LANE / 2;
-            let _ = writeln!(
-                out,
-                "<path d=\"M{} {}L{left} {}\" stroke=\"currentColor\" stroke-width=\"0.6\"/>",
-                x(rows[*before].ticks.1),
-                middle(from),
-                middle(to)
-            );
+        let room = right - left > DIGIT * (number.to_string().len() as u64 + 1);
+        if let Some(top) = self.top(number).filter(|_| room) {
+            let (x, y) = (left + 4, top * LANE + 18);
+            let _ = writeln!(bars, "<text x=\"{x}\" y=\"{y}\">{number}</text>");
         }
+        self.out.push_str(&bars);
     }
-    let _ = writeln!(
-        out,
-        "<text x=\"{LEFT}\" y=\"{}\">{end} ticks in the model's order, one for a KiB touched; lines \
-         are syncs</text>\n</svg>",
-        height - 8
+
+    /// A line from each step that it waits for.
+    fn waits(&mut self, number: usize) {
+        let middle = |lane: u64| lane * LANE + LANE / 2;
+        let to = self.x(self.rows[number].ticks.0);
+        let mut lines = String::new();
+        for before in &self.rows[number].after {
+            let from = self.x(self.rows[*before].ticks.1);
+            let (Some(above), Some(below)) = (self.top(*before), self.top(number)) else {
+                continue;
+            };
+            let (above, below) = (middle(above), middle(below));
+            let _ = writeln!(
+                lines,
+                "<path d=\"M{from} {above}L{to} {below}\" stroke=\"currentColor\" \
+                 stroke-width=\"0.6\"/>"
+            );
+        }
+        self.out.push_str(&lines);
+    }
+}
+
+/// The picture, as SVG.
+pub fn svg(plan: &Plan) -> String {
+    let (rows, lanes) = (rows(plan), lanes(plan));
+    let end = rows.iter().map(|row| row.ticks.1).max().unwrap_or(1).max(1);
+    let (width, height) = (LEFT + WIDTH + 10, LANE * (lanes.len() as u64 + 1));
+    let out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         font-family=\"sans-serif\" font-size=\"11\" fill=\"currentColor\">\n\
+         <title>Queues, steps and syncs</title>\n"
     );
-    out
+    let mut picture = Picture { plan, rows, lanes, end, out };
+    picture.names();
+    (0..plan.steps.len()).for_each(|step| picture.bars(step));
+    (0..plan.steps.len()).for_each(|step| picture.waits(step));
+    let y = height - 8;
+    let _ = writeln!(
+        picture.out,
+        "<text x=\"{LEFT}\" y=\"{y}\">{end} ticks in the model's order, one for a KiB touched; \
+         numbers are those of the steps, lines are syncs</text>\n</svg>"
+    );
+    picture.out
 }
 
 fn escaped(text: &str) -> String {

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "test")]
 
 use graph::check::{Values, first_difference, worst};
-use graph::chip::GAUDI;
+use graph::chip::{Chip, GAUDI, GAUDI2};
 use graph::plan::{Action, Plan, Room};
 use graph::{DataType, Graph, Op, Shape, TensorId};
 use rand::rngs::StdRng;
@@ -33,7 +33,7 @@ fn run(g: &Graph, plan: &Plan, inputs: &[(TensorId, Vec<f32>)]) -> Values {
         match &step.action {
             Action::Kernel(call) => {
                 for (_, job) in plan.jobs(call, index, (0, 0)).unwrap() {
-                    let status = Core::new(&job).run(&mut memory, 10_000_000);
+                    let status = Core::new(plan.chip.arch, &job).run(&mut memory, 10_000_000);
                     assert_eq!(status, Ok(Status::Halted), "{}", step.name);
                 }
             }
@@ -81,11 +81,17 @@ fn all(data: DataType) -> (Graph, Vec<(TensorId, Vec<f32>)>) {
     (g.inspect(), inputs)
 }
 
+/// Each type on each chip.
+fn each() -> impl Iterator<Item = (DataType, Chip)> {
+    let types = [DataType::F32, DataType::Bf16];
+    types.into_iter().flat_map(|data| [GAUDI, GAUDI2].map(|chip| (data, chip)))
+}
+
 #[test]
 fn every_operation_gives_what_plain_loops_give() {
-    for data in [DataType::F32, DataType::Bf16] {
+    for (data, chip) in each() {
         let (g, inputs) = all(data);
-        let plan = Plan::new(&g, GAUDI, &ROOM).unwrap();
+        let plan = Plan::new(&g, chip, &ROOM).unwrap();
         let values = run(&g, &plan, &inputs);
         assert_eq!(first_difference(&g, &values).map(|found| found.to_string()), None);
         for node in g.nodes() {
@@ -109,7 +115,7 @@ fn a_wrong_kernel_is_named() {
 
 #[test]
 fn views_are_moved_as_they_say() {
-    for data in [DataType::F32, DataType::Bf16] {
+    for (data, chip) in each() {
         let mut g = Graph::new();
         let x = g.input("x", Shape::dense(data, &[6, 70, 3]));
         let turned = g.view(x).permute(&[2, 0, 1]).unwrap();
@@ -122,7 +128,7 @@ fn views_are_moved_as_they_say() {
         }
         g.output(both);
         let input = numbers(3, data, &[6, 70, 3]);
-        let plan = Plan::new(&g, GAUDI, &ROOM).unwrap();
+        let plan = Plan::new(&g, chip, &ROOM).unwrap();
         let values = run(&g, &plan, &[(x, input.clone())]);
         let want = |n: usize| {
             let (i, j, k) = (n / 420, n / 70 % 6, n % 70);

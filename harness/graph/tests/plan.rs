@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "test")]
 
 use device::SyncManager;
-use graph::chip::GAUDI;
+use graph::chip::{GAUDI, GAUDI2};
 use graph::contraction::SIGNALS;
 use graph::plan::{Action, Plan, Room, Store};
 use graph::schedule::{HostAddresses, Syncs, programs};
@@ -90,10 +90,10 @@ fn independent_nodes_do_not_wait_for_each_other() {
 fn programs_decode_and_every_wait_has_its_fence() {
     let (g, _) = chain(3);
     let plan = Plan::new(&g, GAUDI, &ROOM).unwrap();
-    let programs = programs(&plan, &syncs(100, 100), &HostAddresses::new()).unwrap();
+    let programs = programs(&plan, &syncs(100, 100), &HostAddresses::default()).unwrap();
     // A product of 32 rows is one tile: the second master has nothing to do.
     let queues: Vec<u32> = programs.keys().copied().collect();
-    assert_eq!(queues, [GAUDI.down, GAUDI.up, GAUDI.masters[0]]);
+    assert_eq!(queues, [GAUDI.down, GAUDI.up, GAUDI.matrix.unwrap().masters[0]]);
     assert!(plan.steps[1..4].iter().all(|step| step.signals == SIGNALS));
     let mut fences = 0;
     let mut armed = 0;
@@ -112,8 +112,8 @@ fn programs_decode_and_every_wait_has_its_fence() {
             }
         }
     }
-    // Three products, the store, and the end waits for the store.
-    assert_eq!((fences, armed), (5, 5));
+    // Three products, the store, the count of these four, and the end waits for the count.
+    assert_eq!((fences, armed), (9, 9));
 }
 
 #[test]
@@ -122,12 +122,16 @@ fn what_does_not_fit_is_said() {
     let small = Room { sram: (0, 0), dram: (0, 2048) };
     assert!(matches!(Plan::new(&g, GAUDI, &small), Err(Error::NoRoom { .. })));
     let plan = Plan::new(&g, GAUDI, &ROOM).unwrap();
-    let few = programs(&plan, &syncs(3, 100), &HostAddresses::new());
-    assert_eq!(few, Err(Error::Sync { what: "sync objects", needed: 5, free: 3 }));
-    let few = programs(&plan, &syncs(100, 1), &HostAddresses::new());
+    let few = programs(&plan, &syncs(3, 100), &HostAddresses::default());
+    assert_eq!(few, Err(Error::Sync { what: "sync objects", needed: 6, free: 3 }));
+    let few = programs(&plan, &syncs(100, 1), &HostAddresses::default());
     assert_eq!(few, Err(Error::Sync { what: "monitors", needed: 2, free: 1 }));
     let mut g = Graph::new();
     let a = g.input("a", Shape::dense(DataType::F32, &[2, 3]));
     let wrong = g.product("product", a, a, Product::default());
     assert!(matches!(wrong, Err(Error::Shape { .. })));
+    let (g, _) = chain(1);
+    assert!(
+        matches!(Plan::new(&g, GAUDI2, &ROOM), Err(Error::Missing { node, .. }) if node == "square 0")
+    );
 }

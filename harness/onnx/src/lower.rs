@@ -274,11 +274,7 @@ impl Lowering<'_> {
         let Some(kernel) = tpc::kernels::find(&name) else {
             return Err(Error::Operator(format!("{} in {}", self.node, suffix(data))));
         };
-        let code = kernel.code().map_err(|why| Error::Node {
-            node: self.node.clone(),
-            why: format!("kernel {name} does not assemble: {why}"),
-        })?;
-        Ok(Routine { name, code: code.into(), space: kernel.space, step: kernel.step })
+        Ok(Routine::of(kernel))
     }
 
     /// A kernel on every element of operands that have the same sizes.

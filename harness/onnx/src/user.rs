@@ -7,7 +7,7 @@ use crate::program::{Program, Values};
 use crate::run::{Outcome, check};
 use crate::tensor::Tensor;
 use device::Node;
-use graph::chip::GAUDI;
+use graph::chip::Chip;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::Path;
@@ -77,7 +77,8 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
 /// carried out) and a line that says what came of it.
 pub fn answer(compute: &Path, program: &Program) -> (u8, String) {
     let node = Node::open(compute).map_err(graph::Error::refused("open of the compute node"));
-    match node.map_err(Error::from).and_then(|node| check(&node, GAUDI, program)) {
+    let run = |node: Node| check(&node, Chip::found(&node)?, program);
+    match node.map_err(Error::from).and_then(run) {
         Ok(Outcome::Within(share)) => {
             (0, format!("right: the worst error is {share:.3} of the bound of its element"))
         }

@@ -44,7 +44,7 @@ fn run(program: &Program, lowered: &Lowered, fault: Fault<'_>) -> Result<Vec<Vec
             None => put(code.address, &code.bytes),
             Some((_, other)) => {
                 let other = tpc::kernels::find(other).expect("a kernel of the library");
-                put(code.address, &other.code().expect("it assembles"));
+                put(code.address, &other.code(GAUDI.arch).expect("it assembles"));
             }
         }
     }
@@ -80,7 +80,7 @@ fn run(program: &Program, lowered: &Lowered, fault: Fault<'_>) -> Result<Vec<Vec
             Action::Kernel(call) => {
                 let jobs = plan.jobs(call, index, (0, 0)).map_err(|why| why.to_string())?;
                 for (_, job) in jobs {
-                    let status = Core::new(&job).run(&mut memory, 100_000_000);
+                    let status = Core::new(GAUDI.arch, &job).run(&mut memory, 100_000_000);
                     if status != Ok(Status::Halted) {
                         return Err(format!("{}: {status:?}", step.name));
                     }

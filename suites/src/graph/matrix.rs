@@ -7,7 +7,7 @@ use crate::common::typed::compute;
 use case::{Case, CaseResult, Context};
 use device::Node;
 use graph::check::Products;
-use graph::chip::GAUDI;
+use graph::chip::Chip;
 use graph::{Convolution, DataType, Graph, Product, Session, Shape, Share};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -38,8 +38,9 @@ pub(super) fn once(
     inputs: &[(graph::TensorId, Vec<u8>)],
     output: graph::TensorId,
 ) -> CaseResult<Vec<u8>> {
-    let share = done(Share::all(node, &GAUDI))?;
-    let session = done(Session::new(node, GAUDI, &share, graph))?;
+    let chip = done(Chip::found(node))?;
+    let share = done(Share::all(node, &chip))?;
+    let session = done(Session::new(node, chip, &share, graph))?;
     for (id, bytes) in inputs {
         done(session.set(*id, bytes))?;
     }

@@ -10,7 +10,7 @@ use crate::common::wait;
 use case::{Case, CaseResult, Context, Stop, check, equal};
 use device::Program;
 use graph::check::first_difference;
-use graph::chip::{Chip, GAUDI};
+use graph::chip::Chip;
 use graph::plan::Plan;
 use graph::schedule::Programs;
 use graph::{DataType, Graph, Op, Session, Shape, Share, TensorId};
@@ -19,6 +19,9 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::sync::Arc;
 use std::time::Duration;
+use tpc::bundle::Bundle;
+use tpc::isa::Slot;
+use tpc::isa::layout::Layout;
 
 pub(super) fn cases() -> Vec<Case> {
     let rows = &["GRAPH-018", "GRAPH-020"];
@@ -56,7 +59,7 @@ fn chain() -> CaseResult<Chain> {
 /// Changes packets of programs.
 pub(super) fn rewrite(programs: &mut Programs, change: impl Fn(u32, &mut Packet)) {
     for (queue, program) in programs {
-        let generation = GAUDI.generation;
+        let generation = program.generation();
         let mut changed = Program::new(generation);
         let mut rest = program.bytes();
         while let Ok((mut packet, size)) = decode(generation, rest) {
@@ -83,24 +86,34 @@ fn ready<'a>(session: Session<'a>, chain: &Chain, input: &[f32]) -> CaseResult<S
 
 /// A multiplication becomes a subtraction by one bit of its opcode.
 fn flip(plan: &mut Plan) -> CaseResult {
-    /// Bit 1 of the opcode of the vector unit, which begins at bit 43 of a bundle.
-    const BIT: usize = 44;
+    /// MUL of the vector unit, and the bit of its opcode.
+    const MUL: u8 = 1;
+    const BIT: u16 = 1;
+    let arch = plan.chip.arch;
     let code = plan.code.iter_mut().find(|code| code.name == "mul_f32");
     let code = code.ok_or_else(|| Stop::Broken("there is no kernel mul_f32".into()))?;
     let mut bytes = code.bytes.to_vec();
-    let opcode = |bundle: &[u8]| (bundle[5] >> 3 | bundle[6] << 5) & 0x3f;
-    let bundle = bytes.chunks_mut(32).find(|bundle| opcode(bundle) == 1);
-    let bundle = bundle.ok_or_else(|| Stop::Broken("mul_f32 does not multiply".into()))?;
-    bundle[BIT / 8] ^= 1 << (BIT % 8);
-    code.bytes = Arc::from(bytes);
-    Ok(())
+    let mut at = 0;
+    while let Ok((bundle, size)) = Bundle::decode(arch, &bytes[at..]) {
+        match bundle {
+            Bundle::Slots(slots) if slots.slot(Slot::Vpu).op == MUL => {
+                let bit = usize::from(Layout::of(arch).slot(Slot::Vpu).op.0 + BIT);
+                bytes[at + bit / 8] ^= 1 << (bit % 8);
+                code.bytes = Arc::from(bytes);
+                return Ok(());
+            }
+            Bundle::Slots(_) | Bundle::Loop(_) => at += size,
+        }
+    }
+    Err(Stop::Broken("mul_f32 does not multiply".into()))
 }
 
 fn flipped(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let chain = chain()?;
     let input = values(&mut StdRng::seed_from_u64(51), COUNT);
-    let share = done(Share::all(&node, &GAUDI))?;
+    let chip = done(Chip::found(&node))?;
+    let share = done(Share::all(&node, &chip))?;
     let make = |chip: Chip, second: bool| {
         let (share, chip) = (share.half(second), chip.part(second.into(), 2));
         let mut plan = done(Plan::new(&chain.graph, chip, &share.room))?;
@@ -109,7 +122,7 @@ fn flipped(cx: &Context) -> CaseResult {
         }
         ready(done(Session::of(&node, &share, plan, |_programs| ()))?, &chain, &input)
     };
-    let (sound, faulty) = (make(GAUDI, false)?, make(GAUDI.stream(1), true)?);
+    let (sound, faulty) = (make(chip, false)?, make(chip.stream(1), true)?);
     let running = [&sound, &faulty].map(Session::submit);
     for (session, sequence) in [&sound, &faulty].into_iter().zip(running) {
         done(session.wait(done(sequence)?))?;
@@ -125,8 +138,9 @@ fn early(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let chain = chain()?;
     let input = values(&mut StdRng::seed_from_u64(52), COUNT);
-    let share = done(Share::all(&node, &GAUDI))?;
-    let plan = done(Plan::new(&chain.graph, GAUDI, &share.room))?;
+    let chip = done(Chip::found(&node))?;
+    let share = done(Share::all(&node, &chip))?;
+    let plan = done(Plan::new(&chain.graph, chip, &share.room))?;
     let queue = |name: &str| {
         let step = plan.steps.iter().find(|step| step.name == name);
         step.map(|step| step.queues[0])
@@ -166,12 +180,13 @@ fn early(cx: &Context) -> CaseResult {
 }
 
 /// The same address of the device, other pages: a translation that the device kept would read the
-/// old ones, which hold zeroes now.
+/// old ones, which hold zeroes now, or stop the node that reads them.
 fn moved(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let chain = chain()?;
-    let share = done(Share::all(&node, &GAUDI))?;
-    let mut session = done(Session::new(&node, GAUDI, &share, &chain.graph))?;
+    let chip = done(Chip::found(&node))?;
+    let share = done(Share::all(&node, &chip))?;
+    let mut session = done(Session::new(&node, chip, &share, &chain.graph))?;
     let mut random = StdRng::seed_from_u64(53);
     for _ in 0..10 {
         let input = values(&mut random, COUNT);
@@ -179,7 +194,9 @@ fn moved(cx: &Context) -> CaseResult {
         done(session.run())?;
         equal("first node that differs", culprit(&chain, &session), None)?;
         done(session.moved(chain.x))?;
+        chain.graph.nodes().iter().try_for_each(|made| done(session.spoil(made.writes)))?;
         done(session.run())?;
+        equal("first node that differs afterwards", culprit(&chain, &session), None)?;
         let want: Vec<f32> = input.iter().map(|x| (x + x) * (x + x)).collect();
         equals("square", &F32.decode(&session.get(chain.square)), &want)?;
     }

@@ -5,7 +5,7 @@ use super::done;
 use case::{CaseResult, check, equal, fail};
 use device::Node;
 use graph::check::{Products, first_difference};
-use graph::chip::GAUDI;
+use graph::chip::Chip;
 use graph::{DataType, Graph, Session, Share, TensorId};
 use mme::arithmetic::Rounding;
 use rand::Rng;
@@ -66,8 +66,9 @@ pub(super) fn near(what: &str, got: &[f32], want: impl Iterator<Item = (f64, f64
 /// Every node of a graph gives what plain loops give on its inputs.
 pub(super) fn seen(node: &Node, graph: &Graph, inputs: &[(TensorId, Vec<f32>)]) -> CaseResult {
     let graph = graph.inspect();
-    let share = done(Share::all(node, &GAUDI))?;
-    let session = done(Session::new(node, GAUDI, &share, &graph))?;
+    let chip = done(Chip::found(node))?;
+    let share = done(Share::all(node, &chip))?;
+    let session = done(Session::new(node, chip, &share, &graph))?;
     for (id, values) in inputs {
         done(session.set(*id, &graph.shape(*id).data.encode(values)))?;
     }

@@ -11,7 +11,7 @@ use super::reference::{equals, near, values};
 use crate::common::typed::compute;
 use case::{Case, CaseResult, Context, check};
 use graph::check::{EPS, Products};
-use graph::chip::GAUDI;
+use graph::chip::Chip;
 use graph::{DataType, Graph, Op, Product, Session, Shape, Share, TensorId};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -141,8 +141,9 @@ fn bias(old: &[f32], gradient: &[f32]) -> Vec<(f64, f64)> {
 fn training(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let Step { graph, x, target, before, after, output } = step()?;
-    let share = done(Share::all(&node, &GAUDI))?;
-    let session = done(Session::new(&node, GAUDI, &share, &graph))?;
+    let chip = done(Chip::found(&node))?;
+    let share = done(Share::all(&node, &chip))?;
+    let session = done(Session::new(&node, chip, &share, &graph))?;
     let mut random = StdRng::seed_from_u64(41);
     let (xs, ts) = (values(&mut random, ROWS * INPUT), values(&mut random, ROWS * OUTPUT));
     done(session.set(x, &F32.encode(&xs)))?;

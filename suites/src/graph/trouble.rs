@@ -14,9 +14,11 @@ use graph::check::first_difference;
 use graph::chip::GAUDI;
 use graph::plan::Plan;
 use graph::schedule::Programs;
+use graph::stopped::Fault;
 use graph::{DataType, Graph, Op, Routine, Session, Shape, Share, TensorId};
 use hw::packet::{Body, Packet};
-use std::sync::Arc;
+use tpc::bundle::{Bundle, Slots};
+use tpc::isa::Slot;
 use uapi::accel::{HL_WAIT_CS_STATUS_ABORTED, HL_WAIT_CS_STATUS_TIMEDOUT};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -25,11 +27,13 @@ pub(super) fn cases() -> Vec<Case> {
     };
     let bad = &[FindingKind::BadPacket];
     let lost = &[FindingKind::BadPacket, FindingKind::UnmappedAccess];
+    let gone_finds = &[FindingKind::UnmappedAccess];
     vec![
         stuck("graph/trouble/a_kernel_without_end_is_ended", endless),
         stuck("graph/trouble/another_graph_is_aborted_with_it", aborted),
         stuck("graph/trouble/a_kernel_that_faults_is_reported", faulty).finds(bad),
         stuck("graph/trouble/a_descriptor_without_code_is_reported", lost_code).finds(lost),
+        stuck("graph/trouble/a_page_that_is_gone_is_named", gone).finds(gone_finds),
     ]
 }
 
@@ -94,30 +98,50 @@ fn ended(answer: &WaitAnswer, error: Errno, status: u32) -> CaseResult {
     equal("status", answer.status, status).map_err(at)
 }
 
-/// Runs a graph that does not end, then sees the device come back.
-fn stuck(cx: &Context, kernel: Routine, change: impl FnOnce(&mut Programs)) -> CaseResult {
+/// Runs a graph that does not end, then sees the device come back. Gives the page fault, if there
+/// was one; the node of the name has to be the first that did not finish.
+fn stuck_at(
+    cx: &Context,
+    name: &str,
+    make: impl for<'a> FnOnce(&'a Node, &Share) -> CaseResult<Session<'a>>,
+) -> CaseResult<Option<Fault>> {
     let node = compute(cx)?;
     sound(&node)?;
     let resets = hard_resets(cx)?;
-    let answer = {
-        let (g, _) = graph(kernel)?;
-        let share = done(Share::all(&node, &GAUDI))?;
-        let plan = done(Plan::new(&g, GAUDI, &share.room))?;
-        let session = done(Session::of(&node, &share, plan, change))?;
+    let (answer, stopped) = {
+        let session = make(&node, &done(Share::all(&node, &GAUDI))?)?;
         let sequence = succeed("CS", node.submit(&session.request().custom_timeout(2)))?;
-        node.wait(&WaitRequest::cs(sequence, PATIENCE_US))
+        let answer = node.wait(&WaitRequest::cs(sequence, PATIENCE_US));
+        (answer, session.stopped())
     };
     leave(cx, node)?;
     ended(&answer, Errno::ETIMEDOUT, HL_WAIT_CS_STATUS_TIMEDOUT)?;
-    check(hard_resets(cx)? > resets, "the device was reset")
+    check(hard_resets(cx)? > resets, "the device was reset")?;
+    equal("first node that did not finish", stopped.node.as_deref(), Some(name))?;
+    Ok(stopped.fault)
 }
 
-fn without_end() -> CaseResult<Routine> {
+/// A graph whose second node is this kernel.
+fn stuck(
+    cx: &Context,
+    name: &str,
+    kernel: Routine,
+    change: impl FnOnce(&mut Programs),
+) -> CaseResult<Option<Fault>> {
+    stuck_at(cx, name, |node, share| {
+        let (g, _) = graph(kernel)?;
+        let plan = done(Plan::new(&g, GAUDI, &share.room))?;
+        done(Session::of(node, share, plan, change))
+    })
+}
+
+fn without_end() -> Routine {
     routine("without_end", "nop\n.again:\nnop\njmpr .again\nnop\nhalt\n")
 }
 
 fn endless(cx: &Context) -> CaseResult {
-    stuck(cx, without_end()?, |_programs| ())
+    let fault = stuck(cx, "kernel", without_end(), |_programs| ())?;
+    equal("page fault", fault, None)
 }
 
 /// On another stream, a graph waits for the one that does not end: it is not what took too long.
@@ -128,7 +152,7 @@ fn aborted(cx: &Context) -> CaseResult {
     let answers = {
         let mut share = done(Share::all(&node, &GAUDI))?;
         let event = done(share.event())?;
-        let (mut stuck, _) = graph(without_end()?)?;
+        let (mut stuck, _) = graph(without_end())?;
         stuck.signal(event);
         let mut waiting = Graph::new();
         waiting.wait_for(event);
@@ -158,11 +182,13 @@ fn aborted(cx: &Context) -> CaseResult {
 }
 
 fn faulty(cx: &Context) -> CaseResult {
-    let mut kernel = routine("faulty", "nop\nhalt\n")?;
-    let mut code = kernel.code.to_vec();
-    code[0] = code[0] & !0x3f | NO_OPCODE;
-    kernel.code = Arc::from(code);
-    stuck(cx, kernel, |_programs| ())
+    let mut slots = Slots::nop();
+    slots.instr[Slot::Spu as usize].op = NO_OPCODE;
+    let bytes = Bundle::Slots(slots).encode(GAUDI.arch);
+    let bytes = bytes.map_err(|why| Stop::Broken(why.to_string()))?;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let kernel = routine("faulty", &format!(".bytes {hex}\nhalt\n"));
+    stuck(cx, "kernel", kernel, |_programs| ()).map(drop)
 }
 
 /// All descriptors lead to where nothing is mapped.
@@ -170,12 +196,30 @@ fn lost_code(cx: &Context) -> CaseResult {
     /// In the range of host addresses (gaudi.c: VA_HOST_SPACE_START), far from what is mapped.
     const NOWHERE: u64 = 0x1_7fff_0000_0000;
     let registers = GAUDI.tensor;
-    stuck(cx, routine("nothing", "nop\nhalt\n")?, |programs| {
+    let fault = stuck(cx, "before", routine("nothing", "nop\nhalt\n"), |programs| {
         super::planted::rewrite(programs, |_queue, Packet { body, .. }| match body {
             Body::WregBulk { register, values } if u32::from(*register) == registers.queued => {
                 values[registers.code[0] as usize / 8] = NOWHERE;
             }
             _ => {}
         });
-    })
+    })?;
+    let fault = fault.ok_or_else(|| Stop::Broken("the driver keeps no page fault".into()))?;
+    equal("address of the page fault", fault.address, NOWHERE)?;
+    equal("what is there", fault.what, None)
+}
+
+/// The device has no page for the second input any more, though the graph was planned with one.
+fn gone(cx: &Context) -> CaseResult {
+    let fault = stuck_at(cx, "load second", |node, share| {
+        let mut g = Graph::new();
+        let [x, y] = ["first", "second"].map(|name| g.input(name, Shape::dense(F32, &[COUNT])));
+        let z = done(g.binary("sum", Op::Add, x, y))?;
+        g.output(z);
+        let mut session = done(Session::new(node, GAUDI, share, &g))?;
+        session.unmap(y);
+        Ok(session)
+    })?;
+    let fault = fault.ok_or_else(|| Stop::Broken("the driver keeps no page fault".into()))?;
+    equal("what is there", fault.what.as_deref(), Some("second of the host"))
 }
