@@ -54,6 +54,8 @@ pub struct Registers {
     pub cp_status: u32,
     /// `CP_CURRENT_INST_LO`, `_HI`.
     pub current: [u32; 2],
+    /// `CP_PRED`: predicates, five of them (Gaudi2).
+    pub predicates: Option<u32>,
     /// `ARB_CFG_0`.
     pub arb_cfg: u32,
     /// `ARB_WRR_WEIGHT_0`.
@@ -110,6 +112,7 @@ pub const GAUDI: Registers = Registers {
     fence_count: 0x358,
     cp_status: 0x3a8,
     current: [0x3bc, 0x3d0],
+    predicates: None,
     arb_cfg: 0xa00,
     arb_weight: 0xa08,
     arb_error: 0xb9c,
@@ -139,6 +142,7 @@ pub const GAUDI2: Registers = Registers {
     fence_count: 0x2e0,
     cp_status: 0x368,
     current: [0x37c, 0x390],
+    predicates: Some(0x3a4),
     arb_cfg: 0x4a4,
     arb_weight: 0x4ac,
     arb_error: 0x79c,
@@ -256,6 +260,10 @@ pub const BYPASS: Field = Field::bit(10);
 pub const FENCE_INCREMENT: Field = Field::bits(3, 0);
 /// Largest value of a fence counter (`CP_FENCEn_CNT_VAL`).
 pub const FENCE_MAX: u32 = 0x3fff;
+/// Gaudi, `CQ_CTL`: how often loops of the buffer are run (`CQ_CTL_RPT`).
+pub const REPEAT: Field = Field::bits(15, 0);
+/// Gaudi, `struct hl_bd.ctl`: that number is valid; otherwise it is one (`BD_CTL_REPEAT_VALID`).
+pub const REPEAT_VALID: Field = Field::bit(24);
 /// Gaudi2, `struct hl_bd.ctl`: which completion object, times four (`BD_CTL_COMP_OFFSET`).
 pub const COMPLETION_OFFSET: Field = Field::bits(27, 16);
 

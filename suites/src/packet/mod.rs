@@ -2,6 +2,7 @@
 //! The packets of a job: what the driver lets through on queues that it checks (gaudi.c:
 //! gaudi_validate_cb, gaudi_parse_cb_mmu), and what the device makes of the rest.
 
+mod flow;
 mod parse;
 mod protected;
 mod race;
@@ -10,5 +11,8 @@ use case::Case;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    [parse::cases(), protected::cases(), race::cases()].into_iter().flatten().collect()
+    [flow::cases(), parse::cases(), protected::cases(), race::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -81,7 +81,7 @@ pub(super) fn cases() -> Vec<Case> {
         let name = format!("packet/parse/{verb}_{}", row.name);
         cases.push(Case::new(name, row.rows, |cx| one(cx, row)));
     }
-    // What a loop repeats is not published, so the device model only says that it saw one.
+    // A loop that does not end: the device model says so.
     const REPEAT: Row = allowed("repeat_start", &["PKT-026"], || Body::Repeat {
         end: false,
         outer: false,
