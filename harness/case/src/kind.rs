@@ -19,6 +19,8 @@ pub struct Guest {
     pub personality: Option<(&'static str, Change)>,
     /// Parameters of the habanalabs module, as on its command line.
     pub module_parameters: &'static str,
+    /// Parameters of the kernel, as on its command line.
+    pub kernel_parameters: &'static str,
     /// The case may wreck the kernel: only cases like it run in its guest.
     pub own: bool,
     /// The driver runs as it is shipped: no declared workaround is applied in this guest.
@@ -146,6 +148,12 @@ impl Case {
     /// It needs these parameters of the habanalabs module.
     pub fn module_parameters(mut self, parameters: &'static str) -> Self {
         self.guest.module_parameters = parameters;
+        self
+    }
+
+    /// It needs these parameters of the kernel.
+    pub fn kernel_parameters(mut self, parameters: &'static str) -> Self {
+        self.guest.kernel_parameters = parameters;
         self
     }
 

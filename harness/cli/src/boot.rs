@@ -30,6 +30,8 @@ pub struct BootPlan<'a> {
     pub personality: &'a Personality,
     /// Parameters of the driver's module.
     pub module_parameters: &'a str,
+    /// Parameters of the kernel.
+    pub kernel_parameters: &'a str,
     /// Seed, clocks, workarounds.
     pub settings: Settings,
     /// What the guest is to do.
@@ -130,6 +132,8 @@ impl BootPlan<'_> {
         machine.results = Some(sockets.path("results"));
         machine.shell = self.shell.then(|| sockets.path("shell"));
         machine.fatal = runner::is_fatal;
+        let parameters = self.kernel_parameters.split_whitespace();
+        machine.parameters = parameters.map(str::to_string).collect();
         let words = machine.command()?.0;
         let command: Vec<String> =
             words.iter().map(|word| word.to_string_lossy().into_owned()).collect();

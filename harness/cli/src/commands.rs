@@ -98,6 +98,7 @@ pub fn one(
         number: 0,
         personality: &personality(*asic, options)?,
         module_parameters: "",
+        kernel_parameters: "",
         settings: Settings {
             seed: options.seed.unwrap_or(0),
             clocks: Clocks { scale, ..Clocks::default() },

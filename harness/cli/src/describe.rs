@@ -66,12 +66,15 @@ pub fn describe(options: &DescribeOptions) -> Result<u8> {
     )?;
     writeln!(text, "model       {}", if *model { "needed" } else { "not needed" })?;
     writeln!(text, "resets      {resets}")?;
-    let case::Guest { personality, module_parameters, own, as_shipped } = guest;
+    let case::Guest { personality, module_parameters, kernel_parameters, own, as_shipped } = guest;
     if let Some((name, _)) = personality {
         writeln!(text, "card        {name}")?;
     }
     if !module_parameters.is_empty() {
         writeln!(text, "module      {module_parameters}")?;
+    }
+    if !kernel_parameters.is_empty() {
+        writeln!(text, "kernel      {kernel_parameters}")?;
     }
     if *as_shipped {
         writeln!(text, "driver      as shipped, without declared workarounds")?;

@@ -33,6 +33,7 @@ struct Job<'a> {
     target: usize,
     personality: Option<(&'static str, Change)>,
     module_parameters: &'static str,
+    kernel_parameters: &'static str,
     as_shipped: bool,
     cases: VecDeque<&'a Case>,
 }
@@ -263,7 +264,8 @@ impl<'a> Run<'a> {
             let wanted: Vec<&Case> =
                 cases.iter().copied().filter(|case| planned.contains(&*case.name)).collect();
             for group in select::groups(&wanted, aim.asic) {
-                let Group { personality, module_parameters, as_shipped, cases } = group;
+                let Group { personality, module_parameters, kernel_parameters, as_shipped, cases } =
+                    group;
                 let times = |case: &'a Case| {
                     let done = past.done.get(&(target, case.name.to_string())).copied();
                     let left = self.options.repeat.saturating_sub(done.unwrap_or(0));
@@ -275,6 +277,7 @@ impl<'a> Run<'a> {
                     target,
                     personality,
                     module_parameters,
+                    kernel_parameters,
                     as_shipped,
                     cases: part.iter().copied().collect(),
                 }));
@@ -328,6 +331,7 @@ impl<'a> Run<'a> {
             number,
             personality: &card,
             module_parameters: job.module_parameters,
+            kernel_parameters: job.kernel_parameters,
             settings: Settings {
                 seed: options.seed.unwrap_or(0),
                 clocks,

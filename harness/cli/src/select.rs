@@ -100,6 +100,8 @@ pub struct Group<'a> {
     pub personality: Option<(&'static str, Change)>,
     /// Parameters of the driver's module.
     pub module_parameters: &'static str,
+    /// Parameters of the kernel.
+    pub kernel_parameters: &'static str,
     /// No declared workaround is applied.
     pub as_shipped: bool,
     /// The cases, in order.
@@ -111,11 +113,13 @@ pub struct Group<'a> {
 pub fn groups<'a>(cases: &[&'a Case], asic: Asic) -> Vec<Group<'a>> {
     let mut groups: Vec<(Group<'a>, bool)> = Vec::new();
     for case in cases.iter().filter(|case| case.applies(asic)) {
-        let case::Guest { personality, module_parameters, own, as_shipped } = &case.guest;
+        let case::Guest { personality, module_parameters, kernel_parameters, own, as_shipped } =
+            &case.guest;
         let name = personality.map(|(name, _)| name);
         let fits = |group: &Group<'_>| {
             group.personality.map(|(name, _)| name) == name
                 && group.module_parameters == *module_parameters
+                && group.kernel_parameters == *kernel_parameters
                 && group.as_shipped == *as_shipped
         };
         match groups.iter_mut().find(|(group, fragile)| own == fragile && fits(group)) {
@@ -124,6 +128,7 @@ pub fn groups<'a>(cases: &[&'a Case], asic: Asic) -> Vec<Group<'a>> {
                 Group {
                     personality: *personality,
                     module_parameters,
+                    kernel_parameters,
                     as_shipped: *as_shipped,
                     cases: vec![case],
                 },
@@ -147,6 +152,7 @@ mod tests {
             case("open/d"),
             case("open/e").own_guest(),
             case("open/f").module_parameters("x=1").on(control::Asics::GAUDI2),
+            case("open/g").kernel_parameters("y=1"),
         ]
     }
 
@@ -166,10 +172,10 @@ mod tests {
             };
             cases(&all, &selection).map(|cases| names(&cases))
         };
-        assert_eq!(select(&[], &[], false).unwrap().len(), 6);
+        assert_eq!(select(&[], &[], false).unwrap().len(), 7);
         assert_eq!(
             select(&["open/*"], &["c", "*/d"], false).unwrap(),
-            ["open/b", "open/e", "open/f"]
+            ["open/b", "open/e", "open/f", "open/g"]
         );
         assert_eq!(select(&["info"], &[], false).unwrap(), ["info/a"]);
         assert_eq!(select(&["open/c"], &[], true).unwrap(), ["open/c"]);
@@ -207,7 +213,8 @@ mod tests {
         assert_eq!(gaudi2[0], ["info/a", "open/d"]);
         assert_eq!(gaudi2[1], ["open/b", "open/e"]);
         assert_eq!(gaudi2[2], ["open/c", "open/f"]);
-        assert_eq!(gaudi2.len(), 3);
+        assert_eq!(gaudi2[3], ["open/g"]);
+        assert_eq!(gaudi2.len(), 4);
         assert_eq!(of(Asic::Gaudi)[2], ["open/c"]);
     }
 
