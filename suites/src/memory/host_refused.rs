@@ -38,6 +38,11 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("memory/map_host/refuses_one_tib_quietly", &["MEM-MAPH-014"], one_tib)
             .logs(PINNING)
             .own_guest(),
+        // All that is mapped goes through a buffer, so that a mapping can be too large for it.
+        Case::new("memory/map_host/fails_whole_when_dma_cannot_map", &["MEM-MAPH-022"], bounced)
+            .kernel_parameters("swiotlb=2048,force")
+            .logs(&["failed to map sgt with DMA region", "swiotlb buffer is full"])
+            .model(),
     ]
 }
 
@@ -159,5 +164,25 @@ fn one_tib(cx: &Context) -> CaseResult {
     let pages = need("memory in the lowest TiB", Pages::low())?;
     let request = MemoryRequest::map_host(pages.pointer(0), 1 << 40, 0);
     refused(&node, &request, Errno::ENOMEM)?;
+    still_maps(&node)
+}
+
+/// Bytes of the buffer through which this guest maps: 2048 slots of 2 KiB.
+const BOUNCE: usize = 4 << 20;
+/// Bytes of which the largest run of pages fits (swiotlb.h: IO_TLB_SEGSIZE of those slots).
+const PIECE: u64 = 64 << 10;
+
+fn bounced(cx: &Context) -> CaseResult {
+    let node = compute(cx)?;
+    let pages = host_memory(2 * BOUNCE)?;
+    pages.fill(1);
+    let whole = MemoryRequest::map_host(pages.pointer(0), 2 * BOUNCE as u64, 0);
+    for _ in 0..16 {
+        refused(&node, &whole, Errno::EIO)?;
+    }
+    // A piece that fits is mapped: what was mapped before it failed does not fill the buffer.
+    let piece = MemoryRequest::map_host(pages.pointer(0), PIECE, 0);
+    let map = succeed("MAP of a piece", node.map_request(&piece))?;
+    succeed("UNMAP", map.unmap())?;
     still_maps(&node)
 }
