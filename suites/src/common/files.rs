@@ -45,7 +45,16 @@ pub fn write(path: &Path, text: &str) -> CaseResult {
         .map_err(|why| Stop::Broken(format!("cannot write {text:?} to {}: {why}", path.display())))
 }
 
-fn parse(text: &str) -> Option<u64> {
+/// The address of the card's PCI device: the name of its own folder, whatever link leads there.
+pub fn pci_name(cx: &Context) -> CaseResult<String> {
+    let broken = |why: String| Stop::Broken(format!("{} {why}", cx.at.pci.display()));
+    let folder = cx.at.pci.canonicalize().map_err(|why| broken(why.to_string()))?;
+    let name = folder.file_name().ok_or_else(|| broken("is no folder".into()))?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+/// A number as text of the driver has it: hexadecimal with 0x, else decimal.
+pub fn parse(text: &str) -> Option<u64> {
     match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
         None => text.parse().ok(),

@@ -20,14 +20,10 @@ pub struct Unbound<'a> {
 impl<'a> Unbound<'a> {
     /// Unbinds.
     pub fn new(cx: &'a Context) -> CaseResult<Self> {
-        let broken = |what: &str| Stop::Broken(format!("{} {what}", cx.at.pci.display()));
         let driver = cx.at.pci.join("driver").canonicalize();
-        let driver = driver.map_err(|why| broken(&format!("has no driver: {why}")))?;
-        // The folder's own name is the address, whatever link leads there.
-        let folder = cx.at.pci.canonicalize().map_err(|why| broken(&why.to_string()))?;
-        let name = folder.file_name().ok_or_else(|| broken("is no folder"))?;
-        let device = name.to_string_lossy().into_owned();
-        let unbound = Unbound { cx, driver, device };
+        let driver = driver
+            .map_err(|why| Stop::Broken(format!("{} has no driver: {why}", cx.at.pci.display())))?;
+        let unbound = Unbound { cx, driver, device: files::pci_name(cx)? };
         files::write(&unbound.driver.join("unbind"), &unbound.device)?;
         Ok(unbound)
     }

@@ -28,9 +28,8 @@ impl<'a> Window<'a> {
     /// The word at an address of the device.
     pub fn read(&self, address: u64) -> CaseResult<u32> {
         let text = files::read(self.at(address)?)?;
-        let hex = text.trim().trim_start_matches("0x");
-        u32::from_str_radix(hex, 16)
-            .map_err(|_| Stop::Broken(format!("data32 of {} is {text:?}", self.cx.asic())))
+        let word = files::parse(&text).and_then(|number| u32::try_from(number).ok());
+        word.ok_or_else(|| Stop::Broken(format!("data32 of {} is {text:?}", self.cx.asic())))
     }
 
     /// Writes a word.

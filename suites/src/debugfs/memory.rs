@@ -4,12 +4,11 @@
 
 use super::{folder, number};
 use crate::common::files::Disabled;
-use crate::common::typed::{compute, generation, need};
+use crate::common::typed::{self, compute, generation, need};
 use case::{Case, CaseResult, Context, equal, errno, succeed};
 use control::{Asics, FindingKind, Request};
 use device::sysfs::Attributes;
-use device::{Errno, MemoryRequest, Node, Pages};
-use hw::Generation;
+use device::{Errno, Pages};
 use hw::memory::GAUDI;
 
 /// A window: file, bytes, and the rows of its rules.
@@ -97,21 +96,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Where a user's device memory begins, for two pages of 768 MiB at least: behind an MMU they are
-/// allocated and mapped until the close.
-fn users(cx: &Context, node: &Node) -> CaseResult<u64> {
-    let generation = generation(cx);
-    match generation {
-        Generation::Gaudi => {
-            let map = hw::memory::map(generation);
-            Ok(map.dram_base + map.dram_user_offset)
-        }
-        Generation::Gaudi2 => {
-            let handle = succeed("ALLOC", node.memory(&MemoryRequest::alloc(3 << 29, 0)))?.first;
-            Ok(succeed("MAP", node.memory(&MemoryRequest::map_device(handle, 0)))?.first)
-        }
-    }
-}
+/// Bytes of device memory that a user takes: two pages of 768 MiB.
+const USERS: u64 = 3 << 29;
 
 fn aim(files: &Attributes, address: u64) -> CaseResult {
     succeed("write of addr", files.write("addr", &format!("{address:#x}")))
@@ -124,7 +110,7 @@ fn mask(window: &Window, value: u64) -> u64 {
 fn device_memory(cx: &Context, window: &Window) -> CaseResult {
     let files = folder(cx)?;
     let node = compute(cx)?;
-    let dram = users(cx, &node)?;
+    let dram = typed::device_memory(cx, &node, USERS)?;
     let map = hw::memory::map(generation(cx));
     let sram = map.sram_base + map.sram_size - 0x1000;
     for address in [sram, sram + 8, dram, dram + (1 << 30)] {
@@ -205,7 +191,7 @@ fn text(cx: &Context, window: &Window) -> CaseResult {
 fn sizes(cx: &Context) -> CaseResult {
     let files = folder(cx)?;
     let node = compute(cx)?;
-    aim(&files, users(cx, &node)?)?;
+    aim(&files, typed::device_memory(cx, &node, USERS)?)?;
     for size in ["0", "0x8000001", "0xffffffff", "x"] {
         errno(&format!("size {size}"), files.write("dma_size", size), Errno::EINVAL)?;
     }
@@ -226,7 +212,7 @@ fn places(cx: &Context) -> CaseResult {
 fn dma(cx: &Context) -> CaseResult {
     let files = folder(cx)?;
     let node = compute(cx)?;
-    let dram = users(cx, &node)?;
+    let dram = typed::device_memory(cx, &node, USERS)?;
     for (at, size) in [(dram, 0x40), (dram, 0x1000), (dram + 0x2000, 0x3_0000)] {
         for word in (0..0x40).step_by(8) {
             aim(&files, at + word)?;
@@ -253,7 +239,7 @@ const KDMA_CONTROL: u64 = 0x4e8_b000;
 fn stuck(cx: &Context) -> CaseResult {
     let files = folder(cx)?;
     let node = compute(cx)?;
-    aim(&files, users(cx, &node)?)?;
+    aim(&files, typed::device_memory(cx, &node, USERS)?)?;
     let switch = |value| -> CaseResult {
         Ok(cx.model()?.order(Request::Poke { offset: KDMA_CONTROL, value })?)
     };

@@ -31,12 +31,10 @@ fn folder(cx: &Context) -> CaseResult<Attributes> {
     }
 }
 
-/// A number as the files show it: hexadecimal with 0x, else decimal.
+/// The number that a file shows.
 fn number(files: &Attributes, name: &str) -> CaseResult<u64> {
     let text = case::succeed(name, files.value(name))?;
-    let parsed = match text.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16),
-        None => text.parse(),
-    };
-    parsed.map_err(|_| Stop::Fail(case::Failure::new(format!("{name} shows {text:?}, no number"))))
+    let number = crate::common::files::parse(&text);
+    number
+        .ok_or_else(|| Stop::Fail(case::Failure::new(format!("{name} shows {text:?}, no number"))))
 }

@@ -58,17 +58,12 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// The device's name on its bus.
-fn name(cx: &Context) -> &str {
-    cx.at.pci.file_name().and_then(|name| name.to_str()).unwrap_or_default()
-}
-
 fn bind(cx: &Context) -> CaseResult {
-    files::write(&Path::new(DRIVER).join("bind"), name(cx))
+    files::write(&Path::new(DRIVER).join("bind"), &files::pci_name(cx)?)
 }
 
 fn unbind(cx: &Context) -> CaseResult {
-    files::write(&Path::new(DRIVER).join("unbind"), name(cx))
+    files::write(&Path::new(DRIVER).join("unbind"), &files::pci_name(cx)?)
 }
 
 /// The control node, as soon as there is one.

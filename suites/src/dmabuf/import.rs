@@ -51,8 +51,7 @@ fn p2pdma() -> CaseResult<bool> {
 
 /// The card itself as the importing device: the shortest way there is.
 fn card(cx: &Context) -> CaseResult<Importing> {
-    let name = cx.at.pci.canonicalize().unwrap_or_else(|_| cx.at.pci.clone());
-    let name = name.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = files::pci_name(cx)?;
     let parse = |name: &str| {
         let (domain, rest) = name.split_once(':')?;
         let (bus, rest) = rest.split_once(':')?;
@@ -64,9 +63,7 @@ fn card(cx: &Context) -> CaseResult<Importing> {
             devfn: number(slot)? << 3 | number(function)?,
         })
     };
-    name.as_deref()
-        .and_then(parse)
-        .ok_or_else(|| Stop::Broken(format!("{} is no PCI address", cx.at.pci.display())))
+    parse(&name).ok_or_else(|| Stop::Broken(format!("{name} is no PCI address")))
 }
 
 /// Attachments and mappings of a case that repeats.
@@ -141,9 +138,8 @@ fn attached(cx: &Context, importer: &Importer, buffer: &DmaBuf) -> CaseResult {
 /// Start and bytes of BAR 4, as the PCI device says.
 fn window(cx: &Context) -> CaseResult<(u64, u64)> {
     let text = files::read(&cx.at.pci.join("resource"))?;
-    let hex = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
     let words: Option<Vec<u64>> =
-        text.lines().nth(4).and_then(|line| line.split_whitespace().map(hex).collect());
+        text.lines().nth(4).and_then(|line| line.split_whitespace().map(files::parse).collect());
     match words.as_deref() {
         Some([start, end, ..]) => Ok((*start, end - start + 1)),
         Some([] | [_]) | None => Err(Stop::Broken("the PCI device has no BAR 4".into())),

@@ -49,8 +49,7 @@ fn file(size: usize, flags: MFdFlags) -> CaseResult<OwnedFd> {
 fn seen(cx: &Context, address: u64) -> CaseResult<u64> {
     files::write(&files::debugfs(cx, "addr")?, &format!("{address:#x}"))?;
     let text = files::read(&files::debugfs(cx, "data64")?)?;
-    let value = text.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
-    value.ok_or_else(|| Stop::Broken(format!("data64 shows {text:?}")))
+    files::parse(&text).ok_or_else(|| Stop::Broken(format!("data64 shows {text:?}")))
 }
 
 fn of_file(cx: &Context, sharing: MapFlags) -> CaseResult {

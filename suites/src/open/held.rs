@@ -128,8 +128,8 @@ fn places(node: &Node) -> CaseResult<[u64; 4]> {
 fn scrubbed(cx: &Context) -> CaseResult {
     let memory = Window::new(cx)?;
     let value = files::read(&files::debugfs(cx, "memory_scrub_val")?)?;
-    let value = u64::from_str_radix(value.trim().trim_start_matches("0x"), 16)
-        .map_err(|_| Stop::Broken(format!("memory_scrub_val is {value:?}")))?;
+    let value = files::parse(&value)
+        .ok_or_else(|| Stop::Broken(format!("memory_scrub_val is {value:?}")))?;
     let node = Node::compute(cx)?;
     let places = places(&node)?;
     for (index, place) in (1u32..).zip(places) {

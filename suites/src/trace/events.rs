@@ -28,9 +28,7 @@ impl Event {
     /// A field that is a number.
     pub fn number(&self, field: &str) -> CaseResult<u64> {
         let text = self.fields.get(field).map_or("", String::as_str);
-        let hex = text.strip_prefix("0x");
-        let number = hex.map_or_else(|| text.parse().ok(), |hex| u64::from_str_radix(hex, 16).ok());
-        number.ok_or_else(|| {
+        files::parse(text).ok_or_else(|| {
             case::Stop::Fail(case::Failure::new(format!("no number {field} in {self:?}")))
         })
     }
@@ -43,8 +41,7 @@ impl Tracing {
         if !folder.exists() {
             return Err(Stop::Skip(format!("needs tracefs at {ROOT}")));
         }
-        let pci = cx.at.pci.canonicalize().unwrap_or_else(|_| cx.at.pci.clone());
-        let device = pci.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let device = files::pci_name(cx)?;
         files::write(&Path::new(ROOT).join("trace"), "")?;
         let mut tracing = Tracing { switches: Vec::new(), device };
         for name in names {
