@@ -6,7 +6,7 @@
 use super::reference::{Expected, Piece, Reference};
 use super::step::{QUEUES, Sequence, Step};
 use crate::common::submit::{Card, Listings, PATIENCE};
-use crate::common::typed::need;
+use crate::common::typed::{generation, need};
 use crate::common::wait;
 use case::{CaseResult, Context, Stop, check, equal, errno, succeed};
 use device::procfs::pinned_pages;
@@ -14,13 +14,17 @@ use device::{CbRequest, Chunk, CsRequest, Errno, Mapping, MemoryRequest, Node, P
 use hw::Generation;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use uapi::accel::{HL_WAIT_CS_STATUS_BUSY, HL_WAIT_CS_STATUS_COMPLETED};
+use uapi::accel::{
+    HL_CS_CHUNK_FLAGS_USER_ALLOC_CB, HL_WAIT_CS_STATUS_BUSY, HL_WAIT_CS_STATUS_COMPLETED,
+};
 
 /// Pieces of memory: bytes and alignment.
 const PIECES: [(usize, usize); super::step::MEMORIES as usize] =
     [(4096, 4096), (5 * 4096, 4096), (2 << 20, 2 << 20)];
 /// What the device is shown of a piece: the start and the end.
 const SAMPLE: usize = 32;
+/// Where in the window a job is that does nothing, for chips whose jobs are in memory of the user.
+const JOB: usize = 2048;
 
 /// What a sequence is run with.
 pub struct Drive<'a> {
@@ -50,7 +54,7 @@ struct Session<'a> {
 fn opened(cx: &Context) -> CaseResult<Card<'_>> {
     let node = wait::until(PATIENCE, || Ok(Node::open(&cx.at.compute).ok()))?;
     let node = node.map_or_else(|| case::fail("the device stays in use after a close"), Ok)?;
-    Ok(Card { cx, node, chip: crate::common::typed::generation(cx) })
+    Ok(Card { cx, node, chip: generation(cx) })
 }
 
 impl<'a> Drive<'a> {
@@ -66,6 +70,7 @@ impl<'a> Drive<'a> {
             pieces.push(piece);
         }
         let window = need("memory", Pages::new(4096))?;
+        window.write(JOB, nothing(cx).bytes());
         let pinned = need("count of pinned pages", pinned_pages())?;
         Ok(Drive { cx, pieces, window, pinned, listings: Listings::read(cx)? })
     }
@@ -75,7 +80,7 @@ impl<'a> Drive<'a> {
             let huge = pages.pointer(0).address().is_multiple_of(2 << 20);
             Piece { length: pages.length() as u64, align: if huge { 2 << 20 } else { 4096 } }
         };
-        Reference::new(alone, self.pieces.iter().map(piece).collect())
+        Reference::new(alone, jobs_in_buffers(self.cx), self.pieces.iter().map(piece).collect())
     }
 
     /// Runs one sequence.
@@ -172,7 +177,10 @@ impl<'a> Session<'a> {
     }
 
     fn queue(&self, queue: u8) -> u32 {
-        u32::from(queue % QUEUES)
+        match queue % QUEUES {
+            stream @ 0..4 => self.card.upload(stream),
+            stream => self.card.download(stream - 4),
+        }
     }
 
     fn handle(&self, n: u8) -> u64 {
@@ -184,8 +192,14 @@ impl<'a> Session<'a> {
     }
 
     fn job(&self, queue: u8, n: u8) -> CsRequest {
-        let size = nothing().size();
-        CsRequest::execute([Chunk::job(self.queue(queue), self.handle(n), size)])
+        let (queue, size) = (self.queue(queue), nothing(self.drive.cx).size());
+        let chunk = if jobs_in_buffers(self.drive.cx) {
+            Chunk::job(queue, self.handle(n), size)
+        } else {
+            let chunk = Chunk::job(queue, self.window + JOB as u64, size);
+            chunk.flags(HL_CS_CHUNK_FLAGS_USER_ALLOC_CB)
+        };
+        CsRequest::execute([chunk])
     }
 
     fn map(&self, memory: u8, at: Option<u8>) -> MemoryRequest {
@@ -266,7 +280,7 @@ impl<'a> Session<'a> {
         self.reference.created(handle, length);
         let mapping = succeed("mmap of a new buffer", self.node().map(handle, length))?;
         check(mapping.bytes(0, 64) == [0; 64], "a new buffer is empty")?;
-        mapping.write(0, nothing().bytes());
+        mapping.write(0, nothing(self.drive.cx).bytes());
         succeed("munmap", mapping.unmap())
     }
 
@@ -360,6 +374,14 @@ impl<'a> Session<'a> {
 }
 
 /// A packet that does nothing.
-fn nothing() -> Program {
-    Program::new(Generation::Gaudi).nop()
+fn nothing(cx: &Context) -> Program {
+    Program::new(generation(cx)).nop()
+}
+
+/// Does the chip take jobs out of buffers of the kernel (`gaudi2.c: gaudi2_cs_parser` does not)?
+fn jobs_in_buffers(cx: &Context) -> bool {
+    match generation(cx) {
+        Generation::Gaudi => true,
+        Generation::Gaudi2 => false,
+    }
 }

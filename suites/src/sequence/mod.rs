@@ -14,7 +14,7 @@ mod reference;
 mod step;
 
 use case::{Case, CaseResult, Context, Failure, Stop};
-use control::Asics;
+use control::Asic;
 use drive::Drive;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -35,7 +35,7 @@ pub fn cases() -> Vec<Case> {
         Case::new(format!("sequence/saved/{name}"), ROWS, body)
     }));
     cases.extend(arguments::cases());
-    let cases = cases.into_iter().map(|case| case.on(Asics::GAUDI).logs(LOG).budget(120));
+    let cases = cases.into_iter().map(|case| case.logs(LOG).budget(120));
     cases.collect()
 }
 
@@ -133,13 +133,24 @@ fn failure(cx: &Context, shortest: &str, last: Option<(String, Stop)>) -> Stop {
     Stop::Fail(failure.with("shortest", format_args!("{shortest}")).with("seed", cx.at.seed))
 }
 
+/// Sequences of one thread, and of several: each opens the device, which takes several times as
+/// long on the later chip.
+fn counts(asic: Asic) -> [u32; 2] {
+    match asic {
+        Asic::Gaudi => [48, 16],
+        Asic::Gaudi2 => [16, 8],
+    }
+}
+
 fn one(cx: &Context) -> CaseResult {
-    holds(cx, &step::sequence(40), 48, |sequence| Drive::new(cx)?.alone(sequence))
+    let [count, _] = counts(cx.asic());
+    holds(cx, &step::sequence(40), count, |sequence| Drive::new(cx)?.alone(sequence))
 }
 
 fn three(cx: &Context) -> CaseResult {
+    let [_, count] = counts(cx.asic());
     let threads = step::threads(3, 30);
-    holds(cx, &threads, 16, |threads| Drive::new(cx)?.together(&threads.0))
+    holds(cx, &threads, count, |threads| Drive::new(cx)?.together(&threads.0))
 }
 
 #[cfg(test)]

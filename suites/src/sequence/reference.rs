@@ -61,6 +61,8 @@ pub struct Piece {
 pub struct Reference {
     /// Nobody else uses the session: handles and addresses that were given back are nobody's.
     alone: bool,
+    /// Jobs are in buffers of the kernel, not in memory of the user.
+    jobs_in_buffers: bool,
     pieces: Vec<Piece>,
     buffers: Vec<Buffer>,
     ranges: Vec<Range>,
@@ -76,8 +78,9 @@ fn pick<T>(list: &[T], n: u8) -> Option<usize> {
 
 impl Reference {
     /// A fresh session.
-    pub fn new(alone: bool, pieces: Vec<Piece>) -> Self {
-        Reference { alone, pieces, buffers: vec![], ranges: vec![], works: vec![], refused: 0 }
+    pub fn new(alone: bool, jobs_in_buffers: bool, pieces: Vec<Piece>) -> Self {
+        let (buffers, ranges, works) = (vec![], vec![], vec![]);
+        Reference { alone, jobs_in_buffers, pieces, buffers, ranges, works, refused: 0 }
     }
 
     /// What a step must come to.
@@ -90,6 +93,8 @@ impl Reference {
             Step::Create(_) | Step::Map(_) | Step::Signal(_) => Done,
             Step::Destroy(n) => self.with(n, |found| done(found.is_some_and(|b| !b.destroyed))),
             Step::Mmap(n) => self.with(n, |found| done(found.is_some_and(|b| !b.mapped))),
+            // Memory of the user stays where it is.
+            Step::Submit(..) if !self.jobs_in_buffers => Done,
             Step::Usage(n) | Step::Submit(_, n) => self.with(n, |found| done(found.is_some())),
             Step::Munmap(n) => match pick(&self.buffers, n) {
                 Some(n) if self.buffers[n].mapped => Done,
@@ -235,7 +240,7 @@ mod tests {
 
     fn fresh() -> Reference {
         let pieces = vec![Piece { length: 4096, align: 4096 }, Piece { length: 8192, align: 8192 }];
-        Reference::new(true, pieces)
+        Reference::new(true, true, pieces)
     }
 
     #[test]
@@ -281,6 +286,13 @@ mod tests {
         reference.destroyed(7);
         assert_eq!(reference.expect(Step::Destroy(0)), Nothing);
         assert_eq!(reference.expect(Step::Reopen), Nothing);
+    }
+
+    #[test]
+    fn jobs_in_memory_of_the_user_need_no_buffer() {
+        let reference = Reference { jobs_in_buffers: false, ..fresh() };
+        assert_eq!(reference.expect(Step::Submit(0, 0)), Done);
+        assert_eq!(fresh().expect(Step::Submit(0, 0)), Nothing);
     }
 
     #[test]
