@@ -2,9 +2,11 @@
 //! Which queues take jobs (command_submission.c: validate_queue_index; gaudi.c:
 //! gaudi_parse_cb_no_ext_queue; gaudi2.c: gaudi2_validate_cb_address).
 
-use crate::common::submit::{Card, Counters, Rejection};
-use case::{Case, CaseResult, Context, Stop};
-use control::{Asics, Personality};
+use crate::common::resources::eventfd;
+use crate::common::submit::{Card, Counters, PATIENCE, Rejection, hard_resets, operational};
+use crate::common::wait;
+use case::{Case, CaseResult, Context, Stop, check, equal, succeed};
+use control::{Asics, FindingKind, Personality};
 use device::{Chunk, CsRequest, Errno};
 use hw::Generation;
 use hw::queue::{Engine, GAUDI_CPU, GAUDI2_CPU, Kind};
@@ -33,6 +35,12 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("cs/queue/hardware_queues_take_memory_of_the_user_only", HARDWARE, hardware)
             .on(Asics::GAUDI2)
             .logs(&["doesn't support kernel CB"]),
+        Case::new("cs/queue/packets_are_left_to_the_device", &["PKT-039"], unparsed)
+            .on(Asics::GAUDI2)
+            .finds(&[FindingKind::BadPacket])
+            .resets(1)
+            .budget(90)
+            .logs(&["err cause", "device still in use", "Killing CS"]),
         Case::new("cs/queue/user_memory_flag_means_nothing", &["CS-QUEUE-007"], flag)
             .on(Asics::GAUDI)
             .logs(&["CB handle"]),
@@ -41,6 +49,34 @@ pub(super) fn cases() -> Vec<Case> {
 
 const BINNED: &[&str] = &["CS-QUEUE-003", "CS-CB-014"];
 const HARDWARE: &[&str] = &["CS-QUEUE-005", "CS-QUEUE-006"];
+
+/// Bytes that are no packet: the opcode field is all ones (`gaudi2_packets.h`).
+const NO_PACKET: [u8; 16] = [0xff; 16];
+
+/// The driver takes them as they are; the queue manager stops there and tells. Who listens may close
+/// in peace, which resets the device.
+fn unparsed(cx: &Context) -> CaseResult {
+    let resets = hard_resets(cx)?;
+    let card = Card::open(cx)?;
+    let event = eventfd()?;
+    succeed("REGISTER_EVENTFD", card.node.register_eventfd(&event))?;
+    let queue = card.stream_of(Engine::Tpc, 0, 1)?;
+    let job = card.job(queue, &card.program().raw(&NO_PACKET))?;
+    card.submit(&CsRequest::execute([job.chunk()]))?;
+    let told = wait::until(PATIENCE, || {
+        let events = succeed("GET_EVENTS", card.node.take_events())?;
+        Ok((events != 0).then_some(()))
+    })?;
+    // The submission keeps what it uses.
+    std::mem::forget(job);
+    let Card { cx, node, chip: _ } = card;
+    succeed("close", node.close())?;
+    operational(cx)?;
+    check(told.is_some(), "the user is told of what the device met")?;
+    equal("hard resets", hard_resets(cx)?, resets + 1)?;
+    let card = Card::open(cx)?;
+    card.still_runs(card.upload(0))
+}
 
 fn past(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
