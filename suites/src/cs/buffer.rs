@@ -48,7 +48,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-const ADDRESSES: &[&str] = &["CS-CB-012", "CS-CB-013", "CS-CB-015"];
+const ADDRESSES: &[&str] = &["CS-CB-012", "CS-CB-013", "CS-CB-015", "INFO-CS_COUNTERS-007"];
 
 fn unknown(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
