@@ -178,7 +178,7 @@ fn busy(cx: &Context) -> CaseResult {
             cx.model()?.order(Ask::Poke { offset, value: before })?;
             let bit = u64::from(enabled) << id;
             let expected = (u32::from(!enabled), bit as u32, [bit, 0, 0, 0]);
-            let what = format!("is_idle, masks, busy rows while {} (id {id}) is", engines.name);
+            let what = format!("is_idle, masks, busy rows while {} (id {id}) works", engines.name);
             equal(&what, seen?, (expected, usize::from(enabled)))?;
             equal("is_idle, masks afterwards", masks(&node)?, (1, 0, [0; 4]))?;
         }
