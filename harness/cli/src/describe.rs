@@ -105,11 +105,9 @@ pub fn describe(options: &DescribeOptions) -> Result<u8> {
     for (place, entry) in report::expectations()?.about(name) {
         writeln!(text, "known       {place}, {}: {}", entry.word(), entry.summary())?;
     }
-    // A run covers some chips by itself; others have to be asked for.
-    let covered = select::asics(&[]).into_iter().any(|asic| case.applies(asic));
-    let asic = match chips.first() {
-        Some(chip) if !covered => format!("--asic {chip} "),
-        Some(_) | None => String::new(),
+    let asic = match chips.as_slice() {
+        [chip] => format!("--asic {chip} "),
+        _ => String::new(),
     };
     writeln!(text, "\nrepeat      gauntlet run {asic}--exact {name}")?;
     say(&text)
