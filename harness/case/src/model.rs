@@ -110,6 +110,14 @@ impl ModelPort {
         }
     }
 
+    /// What a register holds, by its offset in the configuration space.
+    pub fn peek(&mut self, offset: u64) -> Result<u64, ModelError> {
+        match self.ask(Request::Peek { offset })? {
+            Answer::Value(value) => Ok(value),
+            other => Err(ModelError::Unexpected(Box::new(other))),
+        }
+    }
+
     /// How the card is configured.
     pub fn personality(&mut self) -> Result<Personality, ModelError> {
         match self.ask(Request::Personality)? {

@@ -114,10 +114,7 @@ fn storing(card: &Card<'_>, value: u16) -> CaseResult<device::Program> {
 fn stored(card: &Card<'_>) -> CaseResult<u64> {
     let (manager, object) = object(card)?;
     let offset = manager.object(object) - hw::memory::map(card.chip).cfg_base;
-    match card.cx.model()?.ask(control::Request::Peek { offset })? {
-        control::Answer::Value(value) => Ok(value),
-        other => Err(Stop::Broken(format!("the model answers {other:?}"))),
-    }
+    Ok(card.cx.model()?.peek(offset)?)
 }
 
 fn copied(cx: &Context) -> CaseResult {

@@ -4,7 +4,7 @@
 
 use crate::common::leak::{Rounds, kernel_objects_stay};
 use crate::common::submit::{Card, Counters, Held, Listings, Rejection, operational};
-use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
+use case::{Case, CaseResult, Context, check, equal, errno, succeed};
 use control::Asics;
 use device::cs::CsAnswer;
 use device::{Chunk, CsRequest, Errno, Pointer};
@@ -106,10 +106,7 @@ fn object(card: &Card<'_>, queue: u32, told: u32) -> u32 {
 
 /// The value of a sync object in the device.
 fn value(card: &Card<'_>, offset: u32) -> CaseResult<u64> {
-    match card.cx.model()?.ask(control::Request::Peek { offset: offset.into() })? {
-        control::Answer::Value(value) => Ok(value & 0x7fff),
-        other => Err(Stop::Broken(format!("the model answers {other:?}"))),
-    }
+    Ok(card.cx.model()?.peek(offset.into())? & 0x7fff)
 }
 
 fn counts(cx: &Context) -> CaseResult {

@@ -12,8 +12,8 @@ mod spmu;
 mod table;
 mod units;
 
-use case::{Case, CaseResult, Context, Stop};
-use control::{Answer, Asic, Request};
+use case::{Case, CaseResult, Context};
+use control::{Asic, Request};
 use device::{DebugRequest, Errno, Node};
 
 /// What the driver says when a unit refuses.
@@ -36,10 +36,7 @@ fn never_ready(asic: Asic) -> Errno {
 
 /// What a register holds, by its offset in the configuration space.
 fn register(cx: &Context, offset: u64) -> CaseResult<u32> {
-    match cx.model()?.ask(Request::Peek { offset })? {
-        Answer::Value(value) => Ok(value as u32),
-        other => Err(Stop::Broken(format!("the model answers {other:?} to a peek"))),
-    }
+    Ok(cx.model()?.peek(offset)? as u32)
 }
 
 /// Lets a register hold something until the case ends.

@@ -10,7 +10,7 @@ use super::call::ask;
 use super::engines::{LARGEST, status};
 use crate::common::node::Node;
 use case::{Case, CaseResult, Context, equal};
-use control::{Answer, Asic, Request as Ask};
+use control::{Asic, Request as Ask};
 use uapi::accel::{self, hl_info_hw_idle, hl_info_hw_ip_info};
 
 /// Engines of a kind. Where there are two strides and counts, the first is that of cores.
@@ -171,7 +171,7 @@ fn busy(cx: &Context) -> CaseResult {
     let info: hl_info_hw_ip_info = ask(&node)?;
     for engines in table(cx) {
         for Engine { register: offset, id, enabled } in engines.each((engines.enabled)(&info)) {
-            let before = peek(cx, offset)?;
+            let before = cx.model()?.peek(offset)? as u32;
             let value = (engines.busy)(before);
             cx.model()?.order(Ask::Poke { offset, value })?;
             let seen = masks(&node).and_then(|masks| Ok((masks, rows(&node, "N")?)));
@@ -184,13 +184,6 @@ fn busy(cx: &Context) -> CaseResult {
         }
     }
     Ok(())
-}
-
-fn peek(cx: &Context, offset: u64) -> CaseResult<u32> {
-    match cx.model()?.ask(Ask::Peek { offset })? {
-        Answer::Value(value) => Ok(value as u32),
-        other => Err(case::Stop::Broken(format!("the model answers a peek with {other:?}"))),
-    }
 }
 
 fn kinds(cx: &Context) -> CaseResult {

@@ -4,8 +4,8 @@
 
 use crate::common::typed::{compute, still_works};
 use crate::common::wait;
-use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
-use control::{Answer, Asics, Request};
+use case::{Case, CaseResult, Context, check, equal, errno, succeed};
+use control::Asics;
 use device::{Errno, Mapping, Node};
 use std::time::Duration;
 
@@ -60,10 +60,7 @@ fn objects(node: &Node) -> CaseResult<Mapping> {
 }
 
 fn register(cx: &Context, offset: u64) -> CaseResult<u64> {
-    match cx.model()?.ask(Request::Peek { offset })? {
-        Answer::Value(value) => Ok(value),
-        other => Err(Stop::Broken(format!("the model answers a peek with {other:?}"))),
-    }
+    Ok(cx.model()?.peek(offset)?)
 }
 
 fn window(cx: &Context) -> CaseResult {

@@ -10,7 +10,7 @@ use crate::common::{files, wait};
 use crate::info::call::ask;
 use crate::info::reset;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
-use control::{Answer, Asics, Request};
+use control::{Asics, Request};
 use nix::errno::Errno;
 use std::time::{Duration, Instant};
 use uapi::accel::{self, hl_open_stats_info};
@@ -67,10 +67,7 @@ fn stats(node: &Node) -> CaseResult<hl_open_stats_info> {
 }
 
 fn peek(cx: &Context, offset: u64) -> CaseResult<u64> {
-    match cx.model()?.ask(Request::Peek { offset })? {
-        Answer::Value(value) => Ok(value),
-        other => Err(Stop::Broken(format!("the model answers a peek with {other:?}"))),
-    }
+    Ok(cx.model()?.peek(offset)?)
 }
 
 fn poke(cx: &Context, offset: u64, value: u64) -> CaseResult {

@@ -96,10 +96,7 @@ fn smuggle(cx: &Context) -> CaseResult {
     })?;
     check(tail == address, "the second word of the packet is its address")?;
     let offset = address - hw::memory::map(card.chip).cfg_base;
-    let value = match cx.model()?.ask(control::Request::Peek { offset })? {
-        control::Answer::Value(value) => value,
-        other => return Err(Stop::Broken(format!("the model answers {other:?}"))),
-    };
+    let value = cx.model()?.peek(offset)?;
     equal("value that a denied packet stores", value & 0x7fff, 0)
         .map_err(|stop| stop.request(&format_args!("{accepted} of {ROUNDS} accepted")))?;
     card.still_runs(card.upload(0))
