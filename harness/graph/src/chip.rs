@@ -116,14 +116,6 @@ pub const GAUDI2: Chip = Chip {
 };
 
 impl Chip {
-    /// That of a generation.
-    pub const fn of(generation: Generation) -> Chip {
-        match generation {
-            Generation::Gaudi => GAUDI,
-            Generation::Gaudi2 => GAUDI2,
-        }
-    }
-
     /// That of an open device, by its PCI id (`habanalabs_drv.c: ids`).
     pub fn found(node: &Node) -> Result<Chip, Error> {
         const GAUDI_ID: u32 = 0x1000;

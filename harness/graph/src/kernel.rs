@@ -10,10 +10,9 @@ use crate::graph::TensorId;
 use crate::tensor::DataType;
 use crate::view::View;
 use std::sync::Arc;
-use tpc::asm::{Options, assemble};
 use tpc::descriptor::{DIMENSIONS, Descriptor, Element, SCALARS, TENSORS, Tensor, split};
 use tpc::isa::Arch;
-use tpc::kernels::{Kernel, Space};
+use tpc::kernels::{self, Kernel, Space};
 
 /// What tensor cores can do with tensors. bf16 operations round once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,10 +111,7 @@ impl Routine {
 
     /// Its machine code.
     pub fn code(&self, arch: Arch) -> Result<Arc<[u8]>, Error> {
-        let step = self.step.to_string();
-        let defines = [("step", step.as_str())];
-        let code = assemble(&self.text, &Options { defines: &defines, ..Options::of(arch) });
-        code.map(Arc::from).map_err(|error| {
+        kernels::code(&self.text, self.step, arch).map(Arc::from).map_err(|error| {
             let why = format!("kernel {} does not assemble: {error}", self.name);
             Error::Shape { node: self.name.clone(), why }
         })

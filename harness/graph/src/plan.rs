@@ -10,7 +10,7 @@ use crate::chip::Chip;
 use crate::contraction::{Contraction, Places};
 use crate::error::Error;
 use crate::graph::{Event, Graph, Role, Tensor, TensorId, Work};
-use crate::kernel::Call;
+use crate::kernel::{Call, Routine};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tpc::descriptor::Descriptor;
@@ -270,12 +270,17 @@ fn kernels(
     arch: Arch,
 ) -> Result<(Vec<Code>, Room), Error> {
     let mut code: Vec<Code> = Vec::new();
+    let mut assembled: Vec<&Routine> = Vec::new();
     let (start, size) = room.dram;
     let end = start + size;
     let mut address = start;
     for (_, action) in actions {
         let Action::Kernel(call) = action else { continue };
         let routine = &call.routine;
+        if assembled.contains(&routine) {
+            continue;
+        }
+        assembled.push(routine);
         let bytes = routine.code(arch)?;
         match code.iter().find(|code| code.name == routine.name) {
             Some(same) if same.bytes == bytes => continue,
