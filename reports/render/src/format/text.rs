@@ -3,7 +3,9 @@
 //! the line that repeats it, then the rest in ever fewer words.
 //!
 //! It stays readable for thousands of cases: cases that ended alike are told once, and long logs
-//! and lists are cut with a word on how much is left out. The other formats leave nothing out.
+//! and lists are cut with a word on how much is left out. The other formats leave nothing out. Where
+//! the rest fills a screen, the end names once more what is not as expected: a terminal and the log
+//! of a CI job show the end.
 
 use super::{ordered, plural};
 use crate::{CaseRun, Counts, RowState, Run, TargetRun, Verdict};
@@ -19,6 +21,8 @@ const GROUPS: usize = 20;
 const NAMED: usize = 10;
 /// How many lines of a log, of a console, or of the output of a case are shown.
 const LINES: usize = 12;
+/// How many lines a terminal shows at least.
+const SCREEN: usize = 24;
 /// Head of the column of areas.
 const AREA: &str = "Area";
 /// How many characters of a line are shown.
@@ -57,16 +61,39 @@ fn write(run: &Run, out: &mut String) -> std::fmt::Result {
         let why = run.end.as_deref().unwrap_or("the record stops before its end");
         writeln!(out, "\nThe run is not complete ({why}): `gauntlet resume` goes on with it.")?;
     }
-    for verdict in Verdict::ALL.iter().filter(|verdict| !verdict.is_accepted()) {
-        section(run, *verdict, out)?;
+    for verdict in unaccepted() {
+        section(run, verdict, out)?;
     }
     boots(run, out)?;
+    let told = out.len();
     known(run, out)?;
     section_short(run, Verdict::Flake, out)?;
     skipped(run, out)?;
     areas(run, out)?;
     requirements(run, out)?;
-    slowest(run, out)
+    slowest(run, out)?;
+    if out[told..].lines().count() > SCREEN { once_more(run, out) } else { Ok(()) }
+}
+
+/// The verdicts that make a run red.
+fn unaccepted() -> impl Iterator<Item = Verdict> {
+    Verdict::ALL.iter().copied().filter(|verdict| !verdict.is_accepted())
+}
+
+/// What is not as expected, a line a case.
+fn once_more(run: &Run, out: &mut String) -> std::fmt::Result {
+    let lines: Vec<String> = unaccepted()
+        .flat_map(|verdict| run.with(verdict).map(move |(target, case)| (verdict, target, case)))
+        .map(|(verdict, target, case)| {
+            let first = case.message().lines().next().unwrap_or(case.outcome().name());
+            let title = verdict.title().to_uppercase();
+            cut(&format!("{title}: {}: {first}", place(run, target, case)))
+        })
+        .collect();
+    if !lines.is_empty() {
+        writeln!(out)?;
+    }
+    some(out, "", &lines, GROUPS)
 }
 
 /// `1250 cases: 2 regressions, 3 known issues, 1245 as expected (12 skipped)`.
