@@ -12,6 +12,17 @@ pub type Body = Box<dyn Fn(&Context) -> CaseResult + Send + Sync>;
 /// Changes the default personality of a chip.
 pub type Change = fn(&mut Personality);
 
+/// The cards of a machine and where they sit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cards {
+    /// One card on the root bus.
+    #[default]
+    One,
+    /// Two cards of the same kind, each below its own port of one PCIe switch, and on the root bus
+    /// an endpoint that no driver binds. The case is given the card with the lower PCI address.
+    Switch,
+}
+
 /// The machine that a case needs. Cases with equal needs share a guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guest {
@@ -21,6 +32,8 @@ pub struct Guest {
     pub module_parameters: &'static str,
     /// Parameters of the kernel, as on its command line.
     pub kernel_parameters: &'static str,
+    /// The cards.
+    pub cards: Cards,
     /// The case may wreck the kernel: only cases like it run in its guest.
     pub own: bool,
     /// The driver runs as it is shipped: no declared workaround is applied in this guest.
@@ -49,6 +62,9 @@ pub struct Case {
     pub findings: &'static [FindingKind],
     /// Hard resets of the device that it causes.
     pub resets: u32,
+    /// A symbol that the kernel must export for it: where the image is known not to, no machine is
+    /// booted for the case.
+    pub kernel_export: Option<&'static str>,
     /// The machine that it needs.
     pub guest: Guest,
     /// What it does.
@@ -74,6 +90,7 @@ impl Case {
             kernel_log: &[],
             findings: &[],
             resets: 0,
+            kernel_export: None,
             guest: Guest::default(),
             body: Box::new(body),
         }
@@ -154,6 +171,18 @@ impl Case {
     /// It needs these parameters of the kernel.
     pub fn kernel_parameters(mut self, parameters: &'static str) -> Self {
         self.guest.kernel_parameters = parameters;
+        self
+    }
+
+    /// It needs these cards.
+    pub fn cards(mut self, cards: Cards) -> Self {
+        self.guest.cards = cards;
+        self
+    }
+
+    /// It needs a kernel that exports this symbol.
+    pub fn kernel_exports(mut self, symbol: &'static str) -> Self {
+        self.kernel_export = Some(symbol);
         self
     }
 

@@ -14,6 +14,6 @@ mod result;
 
 pub use check::{check, equal, errno, fail, require, succeed};
 pub use context::{Context, Environment};
-pub use kind::{Body, Case, Change, Guest};
+pub use kind::{Body, Cards, Case, Change, Guest};
 pub use model::{ModelError, ModelPort};
 pub use result::{CaseResult, Failure, Report, Stop};

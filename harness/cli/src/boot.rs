@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! One guest with its model: started together, watched together, ended together.
+//! One guest with the models of its cards: started together, watched together, ended together.
 
 use crate::model::{ModelProcess, ModelStart};
 use crate::target::{Host, Load, ReadyKernel};
 use anyhow::Result;
+use case::Cards;
 use control::{Asic, Personality};
 use runner::{Message, Module, Plan, Settings, Work};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vm::{Archive, Event, Guest, Machine, Sockets};
+use vm::{Archive, Event, Guest, Machine, Sockets, Topology};
 
 /// Time from power-on to the first word of the guest program.
 const TO_INIT: Duration = Duration::from_secs(60);
@@ -32,6 +33,8 @@ pub struct BootPlan<'a> {
     pub module_parameters: &'a str,
     /// Parameters of the kernel.
     pub kernel_parameters: &'a str,
+    /// The cards of the machine; they are alike.
+    pub cards: Cards,
     /// Seed, clocks, workarounds.
     pub settings: Settings,
     /// What the guest is to do.
@@ -52,8 +55,8 @@ pub struct BootPlan<'a> {
 pub struct Booted {
     /// The guest; ends before the model does.
     pub guest: Guest,
-    /// The model.
-    pub model: ModelProcess,
+    /// The model of each card.
+    models: Vec<ModelProcess>,
     _sockets: Sockets,
     _initramfs: Initramfs,
 }
@@ -104,7 +107,25 @@ impl BootPlan<'_> {
         }
     }
 
-    /// Starts model and guest; `begun` hears the command line and the sockets before QEMU runs.
+    /// Starts the model of a card. The first has the control port, and files without a number.
+    fn model(&self, card: usize, socket: &Path, control: &Path) -> Result<ModelProcess> {
+        let file = |name: &str| match card {
+            0 => self.file(name),
+            other => self.file(&format!("{other}.{name}")),
+        };
+        let trace = self.trace.then(|| file("trace"));
+        ModelProcess::start(&ModelStart {
+            socket,
+            control: (card == 0).then_some(control),
+            personality: self.personality,
+            card: &file("card.json"),
+            log: &file("model.log"),
+            trace: trace.as_deref(),
+            seed: self.settings.seed,
+        })
+    }
+
+    /// Starts models and guest; `begun` hears the command line and the sockets before QEMU runs.
     pub fn start(&self, begun: impl FnOnce(&[String], &Sockets) -> Result<()>) -> Result<Booted> {
         let mut own = Archive::new();
         own.file(Plan::PATH, 0o644, serde_json::to_vec(&self.guest_plan())?)?;
@@ -113,21 +134,21 @@ impl BootPlan<'_> {
         behind.push(&own);
         self.load.base.write_joined(&behind, &initramfs.path)?;
         let sockets = Sockets::new()?;
-        let (socket, control) = (sockets.path("gaudi0"), sockets.path("control"));
-        let trace = self.trace.then(|| self.file("trace"));
-        let model = ModelProcess::start(&ModelStart {
-            socket: &socket,
-            control: &control,
-            personality: self.personality,
-            card: &self.file("card.json"),
-            log: &self.file("model.log"),
-            trace: trace.as_deref(),
-            seed: self.settings.seed,
-        })?;
+        let control = sockets.path("control");
+        let (names, topology): (&[&str], _) = match self.cards {
+            Cards::One => (&["gaudi0"], Topology::RootBus),
+            Cards::Switch => (&["gaudi0", "gaudi1"], Topology::Switch),
+        };
+        let devices: Vec<PathBuf> = names.iter().map(|name| sockets.path(name)).collect();
+        let cards = devices.iter().enumerate();
+        let models = cards
+            .map(|(card, socket)| self.model(card, socket, &control))
+            .collect::<Result<Vec<_>>>()?;
         let mut machine =
             Machine::new(&self.host.qemu, self.kernel.backend, self.kernel.kernel.boot_image());
         machine.initramfs = Some(initramfs.path.clone());
-        machine.devices = vec![socket];
+        machine.devices = devices;
+        machine.topology = topology;
         machine.control = Some(control);
         machine.results = Some(sockets.path("results"));
         machine.shell = self.shell.then(|| sockets.path("shell"));
@@ -140,7 +161,7 @@ impl BootPlan<'_> {
         begun(&command, &sockets)?;
         let deadline = self.settings.clocks.scaled(TO_INIT);
         let guest = Guest::start(&machine, &self.file("console.log"), deadline)?;
-        Ok(Booted { guest, model, _sockets: sockets, _initramfs: initramfs })
+        Ok(Booted { guest, models, _sockets: sockets, _initramfs: initramfs })
     }
 }
 
@@ -162,6 +183,11 @@ pub enum Heard {
 }
 
 impl Booted {
+    /// How a model ended, if one did.
+    pub fn model_ended(&mut self) -> Option<String> {
+        self.models.iter_mut().find_map(ModelProcess::ended)
+    }
+
     /// The next thing that happens.
     pub fn next(&self, patience: Duration) -> Heard {
         match self.guest.next(patience) {

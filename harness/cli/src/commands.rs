@@ -7,6 +7,7 @@ use crate::stop::Stop;
 use crate::target::{Host, personality};
 use crate::{exit, terminal};
 use anyhow::{Context as _, Result, bail};
+use case::Cards;
 use record::Event;
 use runner::{Clocks, Message, Settings, Work};
 use std::io::Write;
@@ -99,6 +100,7 @@ pub fn one(
         personality: &personality(*asic, options)?,
         module_parameters: "",
         kernel_parameters: "",
+        cards: Cards::One,
         settings: Settings {
             seed: options.seed.unwrap_or(0),
             clocks: Clocks { scale, ..Clocks::default() },
@@ -156,7 +158,7 @@ fn follow(booted: &mut Booted, stop: &Stop, output: &mut Vec<u8>) -> Result<u8> 
             }
             Heard::Fatal(_) | Heard::Panic => {}
             Heard::Ended(ended) => {
-                if let Some(why) = booted.model.ended() {
+                if let Some(why) = booted.model_ended() {
                     bail!("{why}");
                 }
                 bail!("{ended}; last lines: {}", ended.console.join(" | "));
@@ -166,7 +168,7 @@ fn follow(booted: &mut Booted, stop: &Stop, output: &mut Vec<u8>) -> Result<u8> 
         if stop.is_asked() {
             return Ok(exit::INTERRUPTED);
         }
-        if let Some(why) = booted.model.ended() {
+        if let Some(why) = booted.model_ended() {
             bail!("{why}");
         }
     }

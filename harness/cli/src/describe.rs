@@ -4,7 +4,7 @@
 use crate::options::{DescribeOptions, ListOptions, PlanOptions};
 use crate::{exit, report, select};
 use anyhow::Result;
-use case::Case;
+use case::{Cards, Case};
 use control::Asic;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -51,6 +51,7 @@ pub fn describe(options: &DescribeOptions) -> Result<u8> {
         kernel_log,
         findings,
         resets,
+        kernel_export,
         guest,
         body: _,
     } = case;
@@ -66,7 +67,11 @@ pub fn describe(options: &DescribeOptions) -> Result<u8> {
     )?;
     writeln!(text, "model       {}", if *model { "needed" } else { "not needed" })?;
     writeln!(text, "resets      {resets}")?;
-    let case::Guest { personality, module_parameters, kernel_parameters, own, as_shipped } = guest;
+    if let Some(symbol) = kernel_export {
+        writeln!(text, "needs       a kernel that exports {symbol}")?;
+    }
+    let case::Guest { personality, module_parameters, kernel_parameters, cards, own, as_shipped } =
+        guest;
     if let Some((name, _)) = personality {
         writeln!(text, "card        {name}")?;
     }
@@ -75,6 +80,10 @@ pub fn describe(options: &DescribeOptions) -> Result<u8> {
     }
     if !kernel_parameters.is_empty() {
         writeln!(text, "kernel      {kernel_parameters}")?;
+    }
+    match cards {
+        Cards::One => {}
+        Cards::Switch => writeln!(text, "cards       two below one PCIe switch")?,
     }
     if *as_shipped {
         writeln!(text, "driver      as shipped, without declared workarounds")?;

@@ -37,8 +37,8 @@ pub struct ModelProcess {
 pub struct ModelStart<'a> {
     /// Its socket for QEMU.
     pub socket: &'a Path,
-    /// Its socket for the control port.
-    pub control: &'a Path,
+    /// Its socket for the control port; none for a card that nobody asks.
+    pub control: Option<&'a Path>,
     /// The card; written to `card`.
     pub personality: &'a Personality,
     /// File for the card.
@@ -60,7 +60,10 @@ impl ModelProcess {
         let errors =
             File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = Command::new("/proc/self/exe");
-        command.arg("model").arg("--socket").arg(socket).arg("--control").arg(control);
+        command.arg("model").arg("--socket").arg(socket);
+        if let Some(control) = control {
+            command.arg("--control").arg(control);
+        }
         command.arg("--personality").arg(card).args(["--seed", &seed.to_string()]);
         command.args(["--asic", personality.asic.name(), "--once", "--watch-input"]);
         if let Some(trace) = trace {

@@ -10,6 +10,7 @@ use case::Case;
 use control::Asic;
 use record::{Event, Facts, Planned, Target, VERSION, fact};
 use render::Expectations;
+use std::collections::BTreeMap;
 
 /// The command that repeats one case.
 const REPEAT: &str = "gauntlet run --asic {asic} --kernel {kernel} --exact {case}";
@@ -47,14 +48,26 @@ pub fn plan(
 ) -> Vec<Planned> {
     let mut plan = Vec::new();
     for (target, aim) in aims.iter().enumerate() {
+        let mut exports = BTreeMap::new();
         for case in cases.iter().filter(|case| case.applies(aim.asic)) {
             let listed = known.skip(aim.asic.name(), &aim.release, &case.name);
-            let skip = listed.filter(|_| !options.run_skipped).map(|entry| entry.summary());
+            let skip = listed.map(|entry| entry.summary());
+            let skip = skip.or_else(|| lacks(aim, case, &mut exports));
+            let skip = skip.filter(|_| !options.run_skipped);
             let rows = case.proves(aim.asic).map(str::to_string).collect();
             plan.push(Planned { target, case: case.name.to_string(), rows, skip });
         }
     }
     plan
+}
+
+/// What the kernel of an aim is known to lack for a case; asks once for each symbol.
+fn lacks(aim: &Aim<'_>, case: &Case, exports: &mut BTreeMap<&'static str, bool>) -> Option<String> {
+    let (symbol, ready) = (case.kernel_export?, aim.kernel?);
+    // An image that cannot be read fails where it is booted, with a better reason.
+    let ask = || ready.kernel.exports(symbol).ok().flatten().unwrap_or(true);
+    let there = *exports.entry(symbol).or_insert_with(ask);
+    (!there).then(|| format!("needs a kernel that exports {symbol}"))
 }
 
 /// The first line of the record.

@@ -12,7 +12,7 @@ use crate::target::{Host, personality};
 use crate::work::{Watch, Went};
 use crate::{bisect, describe, exit, local, node_tests, report};
 use anyhow::{Context as _, Result};
-use case::{Case, Change};
+use case::{Cards, Case, Change};
 use clap::Parser;
 use record::{Event, Planned, RunEnd, end};
 use runner::{Clocks, Settings, Work};
@@ -34,6 +34,7 @@ struct Job<'a> {
     personality: Option<(&'static str, Change)>,
     module_parameters: &'static str,
     kernel_parameters: &'static str,
+    cards: Cards,
     as_shipped: bool,
     cases: VecDeque<&'a Case>,
 }
@@ -264,8 +265,14 @@ impl<'a> Run<'a> {
             let wanted: Vec<&Case> =
                 cases.iter().copied().filter(|case| planned.contains(&*case.name)).collect();
             for group in select::groups(&wanted, aim.asic) {
-                let Group { personality, module_parameters, kernel_parameters, as_shipped, cases } =
-                    group;
+                let Group {
+                    personality,
+                    module_parameters,
+                    kernel_parameters,
+                    cards,
+                    as_shipped,
+                    cases,
+                } = group;
                 let times = |case: &'a Case| {
                     let done = past.done.get(&(target, case.name.to_string())).copied();
                     let left = self.options.repeat.saturating_sub(done.unwrap_or(0));
@@ -278,6 +285,7 @@ impl<'a> Run<'a> {
                     personality,
                     module_parameters,
                     kernel_parameters,
+                    cards,
                     as_shipped,
                     cases: part.iter().copied().collect(),
                 }));
@@ -332,6 +340,7 @@ impl<'a> Run<'a> {
             personality: &card,
             module_parameters: job.module_parameters,
             kernel_parameters: job.kernel_parameters,
+            cards: job.cards,
             settings: Settings {
                 seed: options.seed.unwrap_or(0),
                 clocks,

@@ -3,7 +3,7 @@
 
 use crate::exit;
 use crate::options::Selection;
-use case::{Case, Change};
+use case::{Cards, Case, Change};
 use control::Asic;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -91,6 +91,8 @@ pub struct Group<'a> {
     pub module_parameters: &'static str,
     /// Parameters of the kernel.
     pub kernel_parameters: &'static str,
+    /// The cards.
+    pub cards: Cards,
     /// No declared workaround is applied.
     pub as_shipped: bool,
     /// The cases, in order.
@@ -102,13 +104,20 @@ pub struct Group<'a> {
 pub fn groups<'a>(cases: &[&'a Case], asic: Asic) -> Vec<Group<'a>> {
     let mut groups: Vec<(Group<'a>, bool)> = Vec::new();
     for case in cases.iter().filter(|case| case.applies(asic)) {
-        let case::Guest { personality, module_parameters, kernel_parameters, own, as_shipped } =
-            &case.guest;
+        let case::Guest {
+            personality,
+            module_parameters,
+            kernel_parameters,
+            cards,
+            own,
+            as_shipped,
+        } = &case.guest;
         let name = personality.map(|(name, _)| name);
         let fits = |group: &Group<'_>| {
             group.personality.map(|(name, _)| name) == name
                 && group.module_parameters == *module_parameters
                 && group.kernel_parameters == *kernel_parameters
+                && group.cards == *cards
                 && group.as_shipped == *as_shipped
         };
         match groups.iter_mut().find(|(group, fragile)| own == fragile && fits(group)) {
@@ -118,6 +127,7 @@ pub fn groups<'a>(cases: &[&'a Case], asic: Asic) -> Vec<Group<'a>> {
                     personality: *personality,
                     module_parameters,
                     kernel_parameters,
+                    cards: *cards,
                     as_shipped: *as_shipped,
                     cases: vec![case],
                 },
@@ -142,6 +152,7 @@ mod tests {
             case("open/e").own_guest(),
             case("open/f").module_parameters("x=1").on(control::Asics::GAUDI2),
             case("open/g").kernel_parameters("y=1"),
+            case("open/h").cards(Cards::Switch),
         ]
     }
 
@@ -161,10 +172,10 @@ mod tests {
             };
             cases(&all, &selection).map(|cases| names(&cases))
         };
-        assert_eq!(select(&[], &[], false).unwrap().len(), 7);
+        assert_eq!(select(&[], &[], false).unwrap().len(), 8);
         assert_eq!(
             select(&["open/*"], &["c", "*/d"], false).unwrap(),
-            ["open/b", "open/e", "open/f", "open/g"]
+            ["open/b", "open/e", "open/f", "open/g", "open/h"]
         );
         assert_eq!(select(&["info"], &[], false).unwrap(), ["info/a"]);
         assert_eq!(select(&["open/c"], &[], true).unwrap(), ["open/c"]);
@@ -203,7 +214,8 @@ mod tests {
         assert_eq!(gaudi2[1], ["open/b", "open/e"]);
         assert_eq!(gaudi2[2], ["open/c", "open/f"]);
         assert_eq!(gaudi2[3], ["open/g"]);
-        assert_eq!(gaudi2.len(), 4);
+        assert_eq!(gaudi2[4], ["open/h"]);
+        assert_eq!(gaudi2.len(), 5);
         assert_eq!(of(Asic::Gaudi)[2], ["open/c"]);
     }
 

@@ -119,7 +119,7 @@ impl Watch<'_> {
                 }
                 Heard::Panic => {}
                 Heard::Ended(ended) => {
-                    let model = booted.model.ended();
+                    let model = booted.model_ended();
                     let fault = fault.map(|(line, _)| line);
                     return Ok(conclude(ended, model, said_end, asked, fault, went));
                 }
@@ -146,7 +146,7 @@ impl Watch<'_> {
             Some(end::INTERRUPTED)
         } else if self.until.is_some_and(|until| until <= now) {
             Some(end::TIME)
-        } else if booted.model.ended().is_some() {
+        } else if booted.model_ended().is_some() {
             Some(end::MODEL_DIED)
         } else if done || deadline <= now {
             // A guest that has said its last word need not shut down in an orderly way.

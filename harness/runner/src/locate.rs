@@ -60,16 +60,16 @@ impl std::fmt::Display for Missing {
     }
 }
 
-/// Finds the device called `wanted` (`accel0`), or the first.
+/// Finds the device called `wanted` (`accel0`), or the one with the lowest PCI address: cards are
+/// probed side by side (`habanalabs_drv.c: hl_pci_driver`), so that their numbers are in any order.
 pub fn find(roots: &Roots, wanted: Option<&str>) -> Result<Found, Missing> {
     let class = roots.sys.join("class/accel");
     let mut names: Vec<String> = std::fs::read_dir(&class)
         .map(|folder| folder.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
         .unwrap_or_default();
-    names.sort();
     names.retain(|name| wanted.map_or(!name.contains("control"), |wanted| name == wanted));
-    let found = names.iter().find_map(|name| look(roots, &class.join(name), name));
-    found.ok_or_else(|| {
+    let found = names.iter().filter_map(|name| look(roots, &class.join(name), name));
+    found.min_by(|a, b| a.pci.file_name().cmp(&b.pci.file_name())).ok_or_else(|| {
         let wanted = wanted.unwrap_or("accelerator of the habanalabs driver");
         Missing::NoDevice(format!("no {wanted} in {}; is the module loaded?", class.display()))
     })
@@ -142,17 +142,23 @@ mod tests {
     fn machine(vendor: &str, device: &str) -> (TempDir, Roots) {
         let root = tempfile::tempdir().unwrap();
         let sys = root.path().join("sys");
-        let pci = sys.join("devices/pci0000:00/0000:00:02.0");
+        card(&sys, 0, "0000:00:02.0", (vendor, device));
+        (root, Roots { sys, dev: "/dev".into() })
+    }
+
+    /// A card with the number that the driver gave it.
+    fn card(sys: &Path, number: u32, address: &str, (vendor, device): (&str, &str)) {
+        let pci = sys.join("devices/pci0000:00").join(address);
         let class = sys.join("class/accel");
+        let node = class.join(format!("accel{number}"));
         fs::create_dir_all(&pci).unwrap();
-        fs::create_dir_all(class.join("accel0")).unwrap();
-        fs::create_dir_all(class.join("accel_controlD0")).unwrap();
+        fs::create_dir_all(&node).unwrap();
+        fs::create_dir_all(class.join(format!("accel_controlD{number}"))).unwrap();
         fs::write(pci.join("vendor"), vendor).unwrap();
         fs::write(pci.join("device"), device).unwrap();
         fs::write(pci.join("status"), "Operational\n").unwrap();
         fs::write(pci.join("hard_reset_cnt"), "2\n").unwrap();
-        std::os::unix::fs::symlink(&pci, class.join("accel0/device")).unwrap();
-        (root, Roots { sys, dev: "/dev".into() })
+        std::os::unix::fs::symlink(&pci, node.join("device")).unwrap();
     }
 
     #[test]
@@ -166,6 +172,14 @@ mod tests {
         assert_eq!(found.status().as_deref(), Some("Operational"));
         assert_eq!(find(&roots, Some("accel0")), Ok(found));
         assert!(find(&roots, Some("accel1")).is_err());
+    }
+
+    #[test]
+    fn of_two_cards_the_one_with_the_lower_address_is_taken() {
+        let (_root, roots) = machine("0x1da3\n", "0x1020\n");
+        card(&roots.sys, 1, "0000:00:01.0", ("0x1da3\n", "0x1020\n"));
+        assert_eq!(find(&roots, None).unwrap().name, "accel1");
+        assert_eq!(find(&roots, Some("accel0")).unwrap().name, "accel0");
     }
 
     #[test]

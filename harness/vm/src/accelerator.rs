@@ -55,11 +55,15 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Its options for QEMU.
-    pub(crate) fn options(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Kvm => &[("-accel", "kvm"), ("-cpu", "host")],
-            Self::Tcg => &[("-accel", "tcg,thread=multi,tb-size=256"), ("-cpu", "max")],
+    /// Its options for QEMU. A wide processor has room on the bus for the windows of bridges above
+    /// several cards with the largest memory: `max` has 40 address bits, of which the BIOS uses half
+    /// and rounds each window up to a power of two. A real processor has what it has.
+    pub(crate) fn options(self, wide: bool) -> &'static [(&'static str, &'static str)] {
+        const TCG: (&str, &str) = ("-accel", "tcg,thread=multi,tb-size=256");
+        match (self, wide) {
+            (Self::Kvm, _) => &[("-accel", "kvm"), ("-cpu", "host")],
+            (Self::Tcg, false) => &[TCG, ("-cpu", "max")],
+            (Self::Tcg, true) => &[TCG, ("-cpu", "max,phys-bits=44")],
         }
     }
 

@@ -5,6 +5,8 @@
 //! Memory behind the BAR has no pages, so only peer-to-peer importers may map it, and only where
 //! the kernel finds a way between the two devices. Kernels without CONFIG_PCI_P2PDMA find none.
 
+use super::bus::{P2PDMA, importing, p2pdma, pieces, window};
+use super::mapped::{DEVICE_PAGE, mapping};
 use super::{FLAGS, PAGE, export, still_exports};
 use crate::common::importer::importer;
 use crate::common::typed::compute;
@@ -34,36 +36,22 @@ pub(super) fn cases() -> Vec<Case> {
         }),
         Case::new("dmabuf/import/an_attachment_keeps_the_device_in_use", &["DMABUF-029"], keeps),
         Case::new("dmabuf/import/peers_get_addresses_in_the_bar", &["DMABUF-026"], peers)
+            .kernel_exports(P2PDMA)
             .on(Asics::GAUDI),
+        Case::new("dmabuf/import/pages_apart_are_entries_apart", &["DMABUF-028"], apart)
+            .kernel_exports(P2PDMA)
+            .on(Asics::GAUDI2),
         Case::new("dmabuf/import/rejects_importers_of_less_than_a_page", &["DMABUF-027"], tiny)
-            .logs(&["can't be smaller than PAGE_SIZE"])
-            .on(Asics::GAUDI),
-        Case::new("dmabuf/import/a_mapping_outlives_device_and_dmabuf", &["DMABUF-029"], outlives),
+            .kernel_exports(P2PDMA)
+            .logs(&["can't be smaller than PAGE_SIZE"]),
+        Case::new("dmabuf/import/a_mapping_outlives_device_and_dmabuf", &["DMABUF-029"], outlives)
+            .kernel_exports(P2PDMA),
     ]
-}
-
-/// Was the kernel built with peer-to-peer DMA?
-fn p2pdma() -> CaseResult<bool> {
-    let symbols = files::read("/proc/kallsyms".as_ref())?;
-    require(symbols.lines().count() > 1000, "needs /proc/kallsyms")?;
-    Ok(symbols.lines().any(|line| line.ends_with(" pci_p2pdma_distance_many")))
 }
 
 /// The card itself as the importing device: the shortest way there is.
 fn card(cx: &Context) -> CaseResult<Importing> {
-    let name = files::pci_name(cx)?;
-    let parse = |name: &str| {
-        let (domain, rest) = name.split_once(':')?;
-        let (bus, rest) = rest.split_once(':')?;
-        let (slot, function) = rest.split_once('.')?;
-        let number = |text: &str| u8::from_str_radix(text, 16).ok();
-        Some(Importing::Pci {
-            domain: u16::from_str_radix(domain, 16).ok()?,
-            bus: number(bus)?,
-            devfn: number(slot)? << 3 | number(function)?,
-        })
-    };
-    parse(&name).ok_or_else(|| Stop::Broken(format!("{name} is no PCI address")))
+    importing(&files::pci_name(cx)?)
 }
 
 /// Attachments and mappings of a case that repeats.
@@ -89,7 +77,7 @@ fn fixed(cx: &Context) -> CaseResult {
 
 /// Attaching or mapping is refused. Where kernels do not let dynamic importers map later
 /// (CONFIG_DMABUF_MOVE_NOTIFY, or an exporter that cannot pin), attaching maps.
-fn never(cx: &Context, mode: Attach, device: Importing) -> CaseResult {
+pub(super) fn never(cx: &Context, mode: Attach, device: Importing) -> CaseResult {
     let importer = importer()?;
     let node = compute(cx)?;
     let buffer = export(cx, &node, PAGE)?;
@@ -121,7 +109,7 @@ fn keeps(cx: &Context) -> CaseResult {
 }
 
 /// The compute node, which the last user is just leaving.
-fn freed(cx: &Context) -> CaseResult<Node> {
+pub(super) fn freed(cx: &Context) -> CaseResult<Node> {
     let node = wait::until(Duration::from_secs(5), || Ok(Node::open(&cx.at.compute).ok()))?;
     match node {
         Some(node) => Ok(node),
@@ -135,22 +123,11 @@ fn attached(cx: &Context, importer: &Importer, buffer: &DmaBuf) -> CaseResult {
     succeed("attach", importer.attach(buffer.as_fd(), Attach::Peer, card(cx)?)).map(drop)
 }
 
-/// Start and bytes of BAR 4, as the PCI device says.
-fn window(cx: &Context) -> CaseResult<(u64, u64)> {
-    let text = files::read(&cx.at.pci.join("resource"))?;
-    let words: Option<Vec<u64>> =
-        text.lines().nth(4).and_then(|line| line.split_whitespace().map(files::parse).collect());
-    match words.as_deref() {
-        Some([start, end, ..]) => Ok((*start, end - start + 1)),
-        Some([] | [_]) | None => Err(Stop::Broken("the PCI device has no BAR 4".into())),
-    }
-}
-
 fn peers(cx: &Context) -> CaseResult {
     let importer = importer()?;
     let node = compute(cx)?;
     let users = GAUDI.dram_user_offset;
-    let (start, _) = window(cx)?;
+    let (start, _) = window(&cx.at.pci)?;
     for (offset, size) in [(users, PAGE), (users + (1 << 30), 3 * PAGE), (users, 6 << 30)] {
         let request = MemoryRequest::export(GAUDI.dram_base + offset, size, 0, FLAGS);
         let buffer = succeed("EXPORT", node.export(&request))?;
@@ -167,6 +144,37 @@ fn peers(cx: &Context) -> CaseResult {
         succeed("unmap", importer.unmap())?;
         succeed("detach", importer.detach())?;
     }
+    still_exports(cx, &node)
+}
+
+/// A buffer of two pages of the device with a third between them that is another's: pages are taken
+/// one by one, the lowest first (memory.c: alloc_device_memory).
+fn apart(cx: &Context) -> CaseResult {
+    let importer = importer()?;
+    let node = compute(cx)?;
+    let mut pages = Vec::new();
+    for _ in 0..3 {
+        pages.push(succeed("ALLOC of a page", node.alloc(1, 0, 0))?);
+    }
+    drop((pages.remove(2), pages.remove(0)));
+    let map = mapping(&node, 2 * DEVICE_PAGE)?;
+    let exported = |size, offset| {
+        let request = MemoryRequest::export(map.address(), size, offset, FLAGS);
+        let buffer = succeed("EXPORT", node.export(&request))?;
+        attached(cx, &importer, &buffer)?;
+        let found = pieces(&succeed("map", importer.map(Direction::Both))?, None)?;
+        succeed("detach", importer.detach())?;
+        Ok::<_, Stop>(found)
+    };
+    let whole = exported(2 * DEVICE_PAGE, 0)?;
+    let [(first, _), (second, _)] = whole[..] else {
+        return case::fail(format!("two pages apart are {whole:?}"));
+    };
+    equal("bytes of the pieces", &whole, &vec![(first, DEVICE_PAGE), (second, DEVICE_PAGE)])?;
+    let part = exported(2 * PAGE, DEVICE_PAGE - PAGE)?;
+    let wanted = vec![(first + DEVICE_PAGE - PAGE, PAGE), (second, PAGE)];
+    equal("the end of one page and the start of the other", part, wanted)?;
+    drop((map, pages));
     still_exports(cx, &node)
 }
 

@@ -15,7 +15,7 @@ type Part = (u64, u64);
 
 /// Bytes of a page of device memory behind the MMU (`gaudi2.c: gaudi2_set_dram_properties`: 8 MiB
 /// of each of 6 HBMs, times 16).
-const DEVICE_PAGE: u64 = 768 << 20;
+pub(super) const DEVICE_PAGE: u64 = 768 << 20;
 
 /// A rule with parts of a mapping of one page that break it.
 struct Refused {
@@ -92,7 +92,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// Memory of so many bytes, mapped.
-fn mapping(node: &Node, size: u64) -> CaseResult<MapGuard<'_>> {
+pub(super) fn mapping(node: &Node, size: u64) -> CaseResult<MapGuard<'_>> {
     let allocation = succeed("ALLOC", node.alloc(size, 0, 0))?;
     let map = succeed("MAP", node.map_device(allocation.handle(), 0, 0))?;
     // The close of the node frees it: an export may outlive the rest.

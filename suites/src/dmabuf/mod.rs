@@ -4,11 +4,13 @@
 //!
 //! Not covered: importers that really read the memory.
 
+mod bus;
 mod close;
 mod export;
 mod file;
 mod import;
 mod mapped;
+mod peers;
 
 use crate::common::typed::{device_memory, need, still_works};
 use case::{Case, CaseResult, Context, succeed};
@@ -17,7 +19,8 @@ use libc::{O_CLOEXEC, O_RDWR};
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    let parts = [export::cases, file::cases, close::cases, import::cases, mapped::cases];
+    let parts =
+        [export::cases, file::cases, close::cases, import::cases, mapped::cases, peers::cases];
     parts.iter().flat_map(|part| part()).collect()
 }
 

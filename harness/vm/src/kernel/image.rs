@@ -10,6 +10,7 @@
 
 use std::io::Read;
 
+use memchr::memmem;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 
@@ -109,6 +110,13 @@ pub fn banner_release(vmlinux: &[u8]) -> Option<String> {
     release_word(&vmlinux[at..vmlinux.len().min(at + 256)])
 }
 
+/// Does a vmlinux export this symbol? The names of exported symbols stand in it as strings
+/// (include/linux/export.h: `__ksymtab_strings`); those of all others are packed (kallsyms).
+pub fn exports(vmlinux: &[u8], symbol: &str) -> bool {
+    let name = [b"\0", symbol.as_bytes(), b"\0"].concat();
+    memmem::find(vmlinux, &name).is_some()
+}
+
 fn release_word(text: &[u8]) -> Option<String> {
     let end = text.iter().position(|&b| b == 0 || b == b' ')?;
     let word = std::str::from_utf8(&text[..end]).ok()?;
@@ -196,6 +204,13 @@ mod tests {
         let mut out = Vec::new();
         liblzma::read::XzEncoder::new(data, 1).read_to_end(&mut out).unwrap();
         out
+    }
+
+    #[test]
+    fn a_symbol_is_exported_by_its_whole_name() {
+        let vmlinux = b"\x7fELF\0dma_map_sg_attrs\0dma_unmap\0";
+        assert!(exports(vmlinux, "dma_map_sg_attrs") && exports(vmlinux, "dma_unmap"));
+        assert!(!exports(vmlinux, "dma_map_sg") && !exports(vmlinux, "attrs"));
     }
 
     #[test]

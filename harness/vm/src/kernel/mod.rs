@@ -97,6 +97,13 @@ impl Kernel {
     pub fn boot_image(&self) -> &Path {
         self.vmlinux.as_deref().unwrap_or(&self.image)
     }
+
+    /// Does it export this symbol? `None` where there is no uncompressed image to look into.
+    pub fn exports(&self, symbol: &str) -> Result<Option<bool>> {
+        let Some(path) = &self.vmlinux else { return Ok(None) };
+        let bytes = fs::read(path).map_err(io("read", path))?;
+        Ok(Some(image::exports(&bytes, symbol)))
+    }
 }
 
 /// Forgets which version a series resolved to, so that the next search asks the archive.

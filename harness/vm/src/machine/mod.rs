@@ -64,7 +64,8 @@ pub enum Topology {
     #[default]
     RootBus,
     /// Each below its own port of one switch below one root port, so that the kernel finds a
-    /// way for peer-to-peer DMA between them.
+    /// way for peer-to-peer DMA between them. On the root bus sits an endpoint of QEMU's own,
+    /// `edu`, to which the way is through the host bridge; Linux has no driver for it.
     Switch,
 }
 
@@ -132,7 +133,7 @@ impl Machine {
         add("-object", format!("memory-backend-memfd,id=ram,size={}M,share=on", self.memory));
         add("-m", format!("{}M", self.memory));
         add("-smp", self.processors.to_string());
-        for (option, value) in self.backend.options() {
+        for (option, value) in self.backend.options(self.topology == Topology::Switch) {
             add(option, (*value).into());
         }
         add("-kernel", text(&self.kernel)?);
@@ -172,6 +173,7 @@ impl Machine {
         if switch && !self.devices.is_empty() {
             options.push(("-device", "pcie-root-port,id=root0,chassis=1,slot=1".into()));
             options.push(("-device", "x3130-upstream,id=up0,bus=root0".into()));
+            options.push(("-device", "edu,id=apart0".into()));
         }
         for (number, path) in self.devices.iter().enumerate() {
             let mut device = serde_json::json!({
@@ -246,7 +248,13 @@ mod tests {
         machine.devices = vec!["/s/0".into(), "/s/1".into()];
         machine.topology = Topology::Switch;
         let line = machine.command().unwrap().to_string();
-        for part in ["pcie-root-port", "x3130-upstream", "id=down1,bus=up0,chassis=3"] {
+        for part in [
+            "pcie-root-port",
+            "edu,id=apart0",
+            "max,phys-bits=44",
+            "x3130-upstream",
+            "id=down1,bus=up0,chassis=3",
+        ] {
             assert!(line.contains(part), "{part} not in {line}");
         }
         assert!(line.contains(r#""bus":"down0""#), "{line}");
