@@ -28,7 +28,7 @@ pub fn eventfd() -> CaseResult<EventFd> {
 
 /// Takes back the slabs of a cache that processors hold, whose free objects count as used (slub.c:
 /// shrink_store).
-pub fn shrink(cache: &str) {
+fn shrink(cache: &str) {
     // A kernel that refuses or has no such file counts less exactly.
     let _ = std::fs::write(format!("/sys/kernel/slab/{cache}/shrink"), "1");
 }

@@ -6,7 +6,7 @@ use super::call::ask;
 use super::silent::after_a_heartbeat;
 use crate::common::files::Disabled;
 use crate::common::node::Node;
-use crate::common::submit::{Card, Counters, Dropped};
+use crate::common::submit::{Card, Counters, Dropped, Held};
 use case::{Case, CaseResult, Context, Stop, check, equal, fail, succeed};
 use control::Asics;
 use device::{Chunk, CsRequest};
@@ -19,8 +19,15 @@ use uapi::accel::{self, hl_info_cs_counters};
 const REASONS: [&str; 6] =
     ["out_of_mem", "parsing", "queue_full", "device_in_reset", "max_cs_in_flight", "validation"];
 
-/// How long the unlucky moment may take to come.
+/// How long the unlucky moment may take to come after a heartbeat: the next is 10 s away.
 const LIMIT: Duration = Duration::from_secs(8);
+
+/// Heartbeats after which it may come.
+const HEARTBEATS: u32 = 3;
+
+/// Submissions that are taken at a time; fewer than a context may have (`gaudiP.h:
+/// GAUDI_MAX_PENDING_CS`, `gaudi2P.h: GAUDI2_MAX_PENDING_CS`).
+const IN_FLIGHT: u32 = 32;
 
 /// Bytes that are no packet: the opcode field is all ones (`gaudi_packets.h`).
 const NO_PACKET: [u8; 16] = [0xff; 16];
@@ -53,8 +60,8 @@ pub fn cases() -> Vec<Case> {
             overtaken,
         )
         .model()
-        .budget(60)
-        .logs(&["CS rejected!", "Failed to submit CS"]),
+        .budget(90)
+        .logs(&["CS rejected!", "Failed to", "Can't create new CBs"]),
         Case::new(
             "info/cs_counters/starts_at_zero_for_each_context",
             &["INFO-CS_COUNTERS-001"],
@@ -117,42 +124,76 @@ fn unparsable(node: &device::Node) -> CaseResult {
 
 /// The device is switched off and on while a thread submits: sooner or later one submission was
 /// let in while it was on and reaches the queues while it is off.
+///
+/// Submissions that end while it is off would be lost (`irq.c: hl_irq_handler_cq`), so the queue is
+/// held back meanwhile, and a few at a time are all that it has to hold.
 fn overtaken(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
-    let job = card.nop(card.upload(0))?;
+    let queue = card.upload(0);
+    let job = card.nop(queue)?;
     let before = Counters::read(&card.node)?;
-    // A heartbeat that is overtaken ends in a reset.
-    after_a_heartbeat(cx)?;
-    let over = AtomicBool::new(false);
     let request = CsRequest::execute([job.chunk()]);
-    let (node, request, done) = (&card.node, &request, &over);
-    let (dropped, switched) = std::thread::scope(|scope| -> CaseResult<_> {
-        let submitter = scope.spawn(move || -> CaseResult<u64> {
-            let end = Instant::now() + LIMIT;
+    let mut dropped = false;
+    let mut heartbeats = 0..HEARTBEATS;
+    while !dropped && heartbeats.next().is_some() {
+        // A heartbeat that is overtaken ends in a reset.
+        after_a_heartbeat(cx)?;
+        let end = Instant::now() + LIMIT;
+        while !dropped && Instant::now() < end {
+            let held = Held::new(cx, &[queue])?;
+            let raced = race(cx, &card, &request);
+            held.release()?;
+            let Raced { last, dropped: now } = raced?;
+            dropped = now;
+            last.map_or(Ok(()), |last| card.finish(last))?;
+        }
+    }
+    check(dropped, "a submission meets a device that was switched off meanwhile")?;
+    // The others may have found the device off before, which is another counter.
+    let (now, index) = (Counters::read(&card.node)?, Dropped::InReset as usize);
+    equal("total_device_in_reset_drop_cnt", now.total[index], before.total[index] + 1)?;
+    equal("ctx_device_in_reset_drop_cnt", now.own[index], before.own[index] + 1)
+}
+
+/// What came of a race.
+#[derive(Default)]
+struct Raced {
+    /// The last submission that was taken.
+    last: Option<u64>,
+    /// Was one dropped?
+    dropped: bool,
+}
+
+/// Submits until enough are taken or one is dropped, while the device is switched off and on.
+fn race(cx: &Context, card: &Card<'_>, request: &CsRequest) -> CaseResult<Raced> {
+    let over = &AtomicBool::new(false);
+    let node = &card.node;
+    std::thread::scope(|scope| {
+        let submitter = scope.spawn(move || -> CaseResult<Raced> {
+            let mut raced = Raced::default();
+            let mut taken = 0;
             let result = loop {
                 match node.submit(request) {
-                    Ok(_) | Err(Errno::EBUSY | Errno::EAGAIN) if Instant::now() < end => {}
-                    Err(Errno::EPERM) => break Ok(1),
+                    Ok(sequence) => raced.last = Some(sequence),
+                    Err(Errno::EBUSY) => continue,
+                    Err(Errno::EPERM) => raced.dropped = true,
                     other => break fail(format!("CS gives {other:?}, expected EPERM at last")),
                 }
+                taken += 1;
+                if raced.dropped || taken == IN_FLIGHT {
+                    break Ok(raced);
+                }
             };
-            done.store(true, Ordering::Release);
+            over.store(true, Ordering::Release);
             result
         });
         let mut switched = Ok(());
-        while switched.is_ok() && !done.load(Ordering::Acquire) {
+        while switched.is_ok() && !over.load(Ordering::Acquire) {
             switched = Disabled::new(cx).map(drop);
         }
-        let dropped = submitter.join().map_err(|_| Stop::Broken("a thread panicked".into()))?;
-        Ok((dropped?, switched))
-    })?;
-    switched?;
-    // What was let in is completed.
-    card.still_runs(card.upload(0))?;
-    // The others may have found the queue full, too: that is another counter.
-    let (now, index) = (Counters::read(&card.node)?, Dropped::InReset as usize);
-    equal("total_device_in_reset_drop_cnt", now.total[index], before.total[index] + dropped)?;
-    equal("ctx_device_in_reset_drop_cnt", now.own[index], before.own[index] + dropped)
+        let raced = submitter.join().map_err(|_| Stop::Broken("a thread panicked".into()))?;
+        switched.and(raced)
+    })
 }
 
 fn fresh(cx: &Context) -> CaseResult {

@@ -75,51 +75,58 @@ fn of_opcode(opcode: &'static Opcode) -> Vec<Case> {
     cases
 }
 
-/// What a call wrote: it is made twice over different fillings, and a byte that shows both was
-/// written by neither.
-struct Written {
-    first: Vec<u8>,
-    second: Vec<u8>,
-}
+/// What a call wrote: it is made over different fillings, and a byte that shows each of them was
+/// written by none. A value that moves may look like a filling once, not each time.
+struct Written(Vec<(u8, Vec<u8>)>);
 
 impl Written {
     /// Asks with an answer at `room` bytes before the end of the buffer; watches those bytes.
     fn by(node: &Node, op: u32, buffer: &mut Buffer, room: usize, size: u32) -> CaseResult<Self> {
         let pointer = buffer.before_end(room);
         let request = Request::new(op, pointer, size);
-        let mut contents = [Vec::new(), Vec::new()];
-        for (filling, content) in FILLINGS.into_iter().zip(&mut contents) {
+        let mut calls = Vec::new();
+        for filling in [FILLINGS, FILLINGS].concat() {
             buffer.fill(filling);
             succeed("INFO", request.sent(node)).map_err(|stop| stop.request(&request))?;
-            *content = buffer.read(buffer.start(), buffer.bytes());
+            calls.push((filling, buffer.read(buffer.start(), buffer.bytes())));
         }
-        let [first, second] = contents;
-        Ok(Written { first, second })
+        Ok(Written(calls))
     }
 
     fn touched(&self, at: usize) -> bool {
-        (self.first[at], self.second[at]) != (FILLINGS[0], FILLINGS[1])
+        self.0.iter().any(|(filling, content)| content[at] != *filling)
     }
 
     /// Fails unless exactly `count` bytes from `room` bytes before the end were written.
     #[track_caller]
     fn exactly(&self, room: usize, count: usize, size: u32) -> CaseResult {
-        let start = self.first.len() - room;
+        let bytes = self.0[0].1.len();
+        let start = bytes - room;
         let expected = |at: &usize| (start..start + count).contains(at);
-        let wrong = (0..self.first.len()).find(|at| self.touched(*at) != expected(at));
-        let Some(at) = wrong else { return Ok(()) };
+        let Some(at) = (0..bytes).find(|at| self.touched(*at) != expected(at)) else {
+            return Ok(());
+        };
         let offset = at as i64 - start as i64;
         let rule = if expected(&at) { "left alone" } else { "written" };
         let message =
             format!("byte {offset} is {rule} with return_size {size}, expected {count} bytes");
-        let failure = Failure::new(message).with("first call", self.first[at]);
-        Err(Stop::Fail(failure.with("second call", self.second[at])))
+        let seen: Vec<u8> = self.0.iter().map(|(_, content)| content[at]).collect();
+        Err(Stop::Fail(Failure::new(message).with("its values", seen)))
     }
+}
+
+/// The control node, while nothing is captured: an open forgets what earlier sessions captured;
+/// where none is possible there was none.
+fn asked(cx: &Context, opcode: &Opcode) -> CaseResult<Node> {
+    if matches!(opcode.shape, Shape::Captured(_) | Shape::CapturedWhole(_)) {
+        drop(Node::try_compute(cx));
+    }
+    Node::control(cx)
 }
 
 /// Sizes that are large enough: exactly so many bytes are written, and no more have to be there.
 fn fills(cx: &Context, opcode: &Opcode) -> CaseResult {
-    let node = Node::control(cx)?;
+    let node = asked(cx, opcode)?;
     let bytes = opcode.bytes(&node)?;
     let mut buffer = Buffer::new(2 * bytes + PAGE)?;
     let large = [bytes, bytes + 1, 2 * bytes, bytes + PAGE];
@@ -136,7 +143,7 @@ fn fills(cx: &Context, opcode: &Opcode) -> CaseResult {
 
 /// Sizes that are too small: a prefix is written, and nothing behind it has to be there.
 fn copies_no_more(cx: &Context, opcode: &Opcode) -> CaseResult {
-    let node = Node::control(cx)?;
+    let node = asked(cx, opcode)?;
     let bytes = opcode.bytes(&node)?;
     let mut buffer = Buffer::new(bytes)?;
     for size in [1, 2, bytes / 2, bytes - 1] {
@@ -170,7 +177,7 @@ fn refused_untouched(
 }
 
 fn rejects_zero(cx: &Context, opcode: &Opcode) -> CaseResult {
-    let node = Node::control(cx)?;
+    let node = asked(cx, opcode)?;
     let mut buffer = Buffer::new(opcode.bytes(&node)?)?;
     let request = Request::new(opcode.op, buffer.start(), 0);
     refused_untouched(&node, request, &mut buffer, Errno::EINVAL)?;
@@ -178,7 +185,7 @@ fn rejects_zero(cx: &Context, opcode: &Opcode) -> CaseResult {
 }
 
 fn rejects_null(cx: &Context, opcode: &Opcode) -> CaseResult {
-    let node = Node::control(cx)?;
+    let node = asked(cx, opcode)?;
     let bytes = opcode.bytes(&node)?;
     let mut buffer = Buffer::new(bytes)?;
     for size in [bytes as u32, 1, u32::MAX] {
@@ -190,7 +197,7 @@ fn rejects_null(cx: &Context, opcode: &Opcode) -> CaseResult {
 
 /// Memory that is not there, that may not be written, that belongs to the kernel, that ends early.
 fn reports_bad_memory(cx: &Context, opcode: &Opcode) -> CaseResult {
-    let node = Node::control(cx)?;
+    let node = asked(cx, opcode)?;
     let bytes = opcode.bytes(&node)?;
     let mut buffer = Buffer::new(bytes)?;
     let size = bytes as u32;
@@ -219,7 +226,7 @@ fn still_answers(node: &Node, opcode: &Opcode) -> CaseResult {
 
 /// A lock that a call keeps hangs the next one; a buffer that it keeps is missing later.
 fn answers_again(cx: &Context, opcode: &Opcode) -> CaseResult {
-    let node = Node::control(cx)?;
+    let node = asked(cx, opcode)?;
     for _ in 0..AGAIN {
         still_answers(&node, opcode)?;
     }
@@ -230,9 +237,7 @@ fn answers_again(cx: &Context, opcode: &Opcode) -> CaseResult {
 /// Nothing was captured, because nothing went wrong since the driver was loaded or the device was
 /// opened: the call succeeds and writes nothing, so that even memory that is not there is fine.
 fn untouched(cx: &Context, opcode: &Opcode) -> CaseResult {
-    let node = Node::control(cx)?;
-    // An open forgets what earlier sessions captured; where none is possible there was none.
-    drop(Node::try_compute(cx));
+    let node = asked(cx, opcode)?;
     let bytes = opcode.bytes(&node)?;
     let mut buffer = Buffer::new(bytes + PAGE)?;
     for (room, size) in [(bytes, bytes), (bytes, 1), (bytes + PAGE, bytes + PAGE)] {
@@ -257,7 +262,7 @@ fn refused(cx: &Context, opcode: &Opcode) -> CaseResult {
 
 /// The device is disabled through debugfs: its status is "malfunction", nothing is reset.
 fn disabled(cx: &Context, opcode: &Opcode) -> CaseResult {
-    let node = Node::control(cx)?;
+    let node = asked(cx, opcode)?;
     let bytes = opcode.bytes(&node)?;
     let mut buffer = Buffer::new(bytes)?;
     let request = Request::new(opcode.op, buffer.start(), bytes as u32);

@@ -5,14 +5,19 @@ use super::call::{Request, ask, ask_with};
 use crate::common::buffer::{Buffer, FILLINGS};
 use crate::common::files::{self, Disabled};
 use crate::common::node::Node;
+use crate::common::wait::Ticks;
 use case::{Case, CaseResult, Context, check, equal, errno};
 use control::{Asic, Asics};
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 use uapi::accel;
 
 /// Dcores that the driver has room for (`habanalabs.h: HL_MAX_DCORES`).
 const MAX_DCORES: u32 = 8;
+
+/// A tick, of at most 10 ms, at either end.
+const TICKS: Duration = Duration::from_millis(20);
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
@@ -203,19 +208,18 @@ fn closed(cx: &Context) -> CaseResult {
 
 fn session(cx: &Context) -> CaseResult {
     let control = Node::control(cx)?;
-    let before = nanoseconds(ClockId::CLOCK_MONOTONIC)?;
+    // The driver counts ticks.
+    let before = Ticks::now()?;
     let compute = Node::compute(cx)?;
-    let opened = nanoseconds(ClockId::CLOCK_MONOTONIC)?;
+    let opened = Ticks::now()?;
     // A session that is long enough to be told from an earlier one that took no time.
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let closing = nanoseconds(ClockId::CLOCK_MONOTONIC)?;
+    std::thread::sleep(Duration::from_millis(300));
+    let least = opened.elapsed()?;
     drop(compute);
-    let closed = nanoseconds(ClockId::CLOCK_MONOTONIC)?;
-    let milliseconds = stats(&control)?.last_open_period_ms;
-    // The driver counts ticks, which are at most 10 ms.
-    let least = ((closing - opened) / 1_000_000).saturating_sub(20);
-    let most = (closed - before) / 1_000_000 + 20;
-    within("last_open_period_ms", milliseconds, &(least..=most))
+    let most = before.elapsed()?;
+    let lasted = Duration::from_millis(stats(&control)?.last_open_period_ms);
+    let range = least.saturating_sub(TICKS)..=most + TICKS;
+    check(range.contains(&lasted), &format!("last_open_period_ms {lasted:?} is in {range:?}"))
 }
 
 fn opened_at(node: &Node) -> CaseResult<i64> {

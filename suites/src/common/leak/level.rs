@@ -6,8 +6,8 @@
 //! handle, address, page tables. Small objects and pages of the whole kernel are counted roughly.
 
 use super::areas::{self, Areas};
-use super::objects::{Objects, grown, objects};
-use super::{Rounds, SETTLE, pages};
+use super::objects::{Caches, Objects, grown};
+use super::{Level, Rounds, SETTLE, pages};
 use crate::common::typed::need;
 use crate::common::{files, wait};
 use case::{CaseResult, Context, equal, succeed};
@@ -56,9 +56,17 @@ struct Rough {
 /// Pages that come and go with what else the kernel does.
 const NOISE: u64 = 512;
 
+impl Level for Rough {
+    fn least(self, other: Self) -> Self {
+        Rough { objects: self.objects.least(other.objects), pages: self.pages.min(other.pages) }
+    }
+}
+
 impl Rough {
-    fn read() -> CaseResult<Self> {
-        Ok(Rough { objects: objects()?, pages: pages::in_use()? })
+    fn read(caches: &Caches) -> CaseResult<Self> {
+        // The pages first: this empties caches of objects.
+        let pages = pages::in_use()?;
+        Ok(Rough { objects: caches.objects()?, pages })
     }
 
     /// What has grown by more than half of the rounds, in words.
@@ -77,9 +85,10 @@ impl Rough {
 /// The first few are not counted: they fill pools that are kept.
 pub fn level_stays(cx: &Context, rounds: u32, mut round: impl FnMut() -> CaseResult) -> CaseResult {
     (0..FIRST).try_for_each(|_| round())?;
+    let caches = Caches::open()?;
     let before = Exact::read(cx)?;
     let grown = |before: &Rough, now: &Rough| now.grown(before, rounds);
-    Rounds::new(0, rounds).stay(Rough::read, grown, round)?;
+    Rounds::new(0, rounds).stay(|| Rough::read(&caches), grown, round)?;
     let same = wait::until(SETTLE, || Ok((Exact::read(cx)? == before).then_some(())))?;
     match same {
         Some(()) => Ok(()),

@@ -5,7 +5,7 @@
 //! objects (`kernel_objects_stay` sees those of quick operations), memory for DMA.
 
 use super::areas::{self, Areas};
-use super::{Rounds, pages};
+use super::{Level, Rounds, pages};
 use case::CaseResult;
 
 /// What the rest of the kernel may keep in slabs meanwhile, for each round. One page of 4 KiB for
@@ -16,6 +16,12 @@ struct Memory {
     areas: Areas,
     /// In KiB.
     slabs: u64,
+}
+
+impl Level for Memory {
+    fn least(self, other: Self) -> Self {
+        Memory { areas: self.areas.least(other.areas), slabs: self.slabs.min(other.slabs) }
+    }
 }
 
 impl Memory {

@@ -3,6 +3,8 @@
 //!
 //! Others allocate, too, so what is counted for the whole kernel may grow once. A leak grows each
 //! time; what a set of rounds has added is judged only when it is added by the next sets as well.
+//! What is only kept for a while counts as used, and never the other way round: of several looks
+//! the least is the truth.
 
 mod areas;
 mod level;
@@ -16,10 +18,31 @@ pub use objects::kernel_objects_stay;
 
 use super::wait;
 use case::{CaseResult, Failure, Stop};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Looks before a set of rounds.
+const LOOKS: u32 = 3;
 
 /// How long the kernel may take to free what is free.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// What is counted.
+trait Level: Sized {
+    /// The least of two looks, each count by itself.
+    fn least(self, other: Self) -> Self;
+}
+
+/// What is not listed is not used.
+impl Level for BTreeMap<String, u64> {
+    fn least(mut self, other: Self) -> Self {
+        self.retain(|name, _| other.contains_key(name));
+        for (name, count) in &mut self {
+            *count = (*count).min(other[name]);
+        }
+        self
+    }
+}
 
 /// Calls of a case that are repeated.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +67,7 @@ impl Rounds {
     }
 
     /// Runs them and fails when each set has added something, which `grown` says in words.
-    fn stay<T>(
+    fn stay<T: Level>(
         self,
         mut read: impl FnMut() -> CaseResult<T>,
         grown: impl Fn(&T, &T) -> Vec<String>,
@@ -55,13 +78,23 @@ impl Rounds {
         }
         let mut told = Vec::new();
         for set in 0..self.sets {
-            let before = read()?;
+            let mut before = read()?;
+            for _ in 1..LOOKS {
+                before = before.least(read()?);
+            }
             for number in 0..self.counted {
                 let at = format_args!("round {number} of set {set}");
                 round().map_err(|stop| stop.request(&at))?;
             }
+            let mut least = None;
             let settled = wait::until(SETTLE, || {
-                told = grown(&before, &read()?);
+                let look = read()?;
+                let now = match least.take() {
+                    Some(earlier) => look.least(earlier),
+                    None => look,
+                };
+                told = grown(&before, &now);
+                least = Some(now);
                 Ok(told.is_empty().then_some(()))
             })?;
             if settled.is_some() {
@@ -79,6 +112,21 @@ impl Rounds {
 mod tests {
     use super::*;
     use std::cell::Cell;
+
+    impl Level for u64 {
+        fn least(self, other: u64) -> u64 {
+            self.min(other)
+        }
+    }
+
+    #[test]
+    fn the_least_of_two_looks_is_told_name_by_name() {
+        let look = |counts: [(&str, u64); 2]| {
+            BTreeMap::from(counts.map(|(name, count)| (name.to_string(), count)))
+        };
+        let least = look([("a", 1), ("b", 5)]).least(look([("b", 3), ("c", 9)]));
+        assert_eq!(least, BTreeMap::from([("b".to_string(), 3)]));
+    }
 
     /// Rounds that add as many as this function says of their number.
     fn run(add: impl Fn(u32) -> u64) -> CaseResult {

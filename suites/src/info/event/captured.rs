@@ -2,7 +2,7 @@
 //! Errors that are captured for the user: the first of a session, until the next open
 //! (`device.c: hl_capture_page_fault`, `hl_capture_razwi`, `hl_capture_hw_err`).
 
-use super::{appears, id, now, post};
+use super::{appears, id, now, post, raise};
 use crate::common::buffer::{Buffer, FILLINGS};
 use crate::common::leak::level_stays;
 use crate::common::node::Node;
@@ -341,7 +341,7 @@ fn critical(cx: &Context, event: u16, op: u32, expected: [u16; 2]) -> CaseResult
     let node = Node::control(cx)?;
     let resets = reset::resets(&node)?;
     let before = now()?;
-    post(cx, &node, event)?;
+    raise(cx, &node, event)?;
     let mut buffer = Buffer::new(4096)?;
     let pointer = buffer.before_end(16);
     let captured = appears("a captured error", || {

@@ -24,7 +24,7 @@ pub fn cases() -> Vec<Case> {
     parts.iter().flat_map(|part| part()).map(Case::model).collect()
 }
 
-/// Event numbers of Gaudi (`gaudi_async_ids_map_extended.h`, fc_id).
+/// Event numbers (`gaudi_async_events.h`, `gaudi2_async_events.h`).
 mod id {
     /// GAUDI_EVENT_MMU_PAGE_FAULT.
     pub const PAGE_FAULT: u16 = 380;
@@ -36,6 +36,15 @@ mod id {
     pub const FIRMWARE_ALIVE: u16 = 645;
     /// GAUDI_EVENT_DEV_RESET_REQ.
     pub const RESET_REQUEST: u16 = 646;
+
+    /// An event of which nobody is told and after which nothing changes: GAUDI_EVENT_STATUS_NIC0_ENG0,
+    /// GAUDI2_EVENT_ARC_PWR_RD_MODE0.
+    pub fn nothing(asic: control::Asic) -> u16 {
+        match asic {
+            control::Asic::Gaudi => 648,
+            control::Asic::Gaudi2 => 1324,
+        }
+    }
 }
 
 /// Begin and end of a power limit: the clock is slow in between
@@ -70,7 +79,7 @@ fn handled(node: &Node) -> CaseResult<[Vec<u32>; 2]> {
 
 /// Posts an event and waits until the driver has counted it. The count comes first; its handler may
 /// still be at work.
-fn post(cx: &Context, node: &Node, event: u16) -> CaseResult {
+fn raise(cx: &Context, node: &Node, event: u16) -> CaseResult {
     let count = |node: &Node| -> CaseResult<u32> { Ok(handled(node)?[1][usize::from(event)]) };
     let before = count(node)?;
     cx.model()?.order(Request::Event { id: event, data: Vec::new() })?;
@@ -78,6 +87,13 @@ fn post(cx: &Context, node: &Node, event: u16) -> CaseResult {
         Some(()) => Ok(()),
         None => fail(format!("event {event} is not handled within {LIMIT:?}")),
     }
+}
+
+/// Posts an event and waits until the driver has handled it. It handles one after the other, so it
+/// counts a later one only then.
+fn post(cx: &Context, node: &Node, event: u16) -> CaseResult {
+    raise(cx, node, event)?;
+    raise(cx, node, id::nothing(cx.asic()))
 }
 
 /// Waits until something that an event causes is there.
