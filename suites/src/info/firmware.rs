@@ -9,7 +9,7 @@ use crate::common::buffer::{Buffer, FILLINGS};
 use crate::common::files;
 use crate::common::node::Node;
 use case::{Case, CaseResult, Context, check, equal, errno};
-use control::{Asic, Asics, Personality};
+use control::{Asic, Personality};
 use nix::errno::Errno;
 use std::path::PathBuf;
 use uapi::accel::{self, hl_info_device_utilization};
@@ -61,7 +61,7 @@ pub fn cases() -> Vec<Case> {
         })
         .control_only()
         .model()
-        .personality("firmware_numbers_plls", |card| card.boot_status0 |= DYNAMIC_PLL)
+        .personality("firmware_has_two_plls", two_plls)
         .logs(&["Invalid PLL index"]),
         Case::new(
             "info/pll_frequency/rejects_plls_that_the_firmware_does_not_have",
@@ -70,10 +70,7 @@ pub fn cases() -> Vec<Case> {
         )
         .control_only()
         .model()
-        .personality("firmware_has_two_plls", |card| {
-            card.boot_status0 |= DYNAMIC_PLL;
-            card.pll_mhz.truncate(2);
-        })
+        .personality("firmware_has_two_plls", two_plls)
         .logs(&["PLL index", "Failed to"]),
         Case::new(
             "info/pll_frequency/passes_unknown_index_to_old_firmware",
@@ -82,7 +79,7 @@ pub fn cases() -> Vec<Case> {
         )
         .control_only()
         .model()
-        .on(Asics::GAUDI)
+        .personality("firmware_numbers_no_plls", |card| card.boot_status0 &= !DYNAMIC_PLL)
         .logs(&["Failed to read PLL info"]),
         Case::new(
             "info/device_utilization/is_refused_without_a_power_range",
@@ -169,9 +166,14 @@ fn plls(cx: &Context) -> CaseResult {
     Ok(())
 }
 
-/// Gaudi2 firmware always does (`gaudi2.c: gaudi2_set_fixed_properties` and its boot status).
 fn numbers_plls(card: &Personality) -> bool {
-    card.asic == Asic::Gaudi2 || card.boot_status0 & DYNAMIC_PLL != 0
+    card.boot_status0 & DYNAMIC_PLL != 0
+}
+
+/// Firmware numbers its PLLs and has two of them.
+fn two_plls(card: &mut Personality) {
+    card.boot_status0 |= DYNAMIC_PLL;
+    card.pll_mhz.truncate(2);
 }
 
 /// Number of PLLs in the header: `enum hl_gaudi_pll_index`, `enum hl_gaudi2_pll_index`.

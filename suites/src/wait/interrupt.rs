@@ -9,6 +9,9 @@ use crate::common::wait::Ticks;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
 use device::{CommandBuffer, Errno, Pages, Pointer, WaitAnswer, WaitRequest};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use uapi::accel::*;
 
@@ -39,6 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::new("wait/interrupt/any_queue_wakes_the_common_one", &["WAIT-INTR-011"], any),
         Case::new("wait/interrupt/any_decoder_may_be_waited_for", &["WAIT-INTR-012"], decoder),
+        Case::new("wait/interrupt/a_storm_disturbs_no_look", &["WAIT-INTR-006"], storm).budget(30),
         Case::new("wait/interrupt/a_signal_ends_it", &["WAIT-INTR-014"], signal).logs(got),
         Case::new("wait/counter/rejects_handles_of_nothing", &["WAIT-KCQ-001"], no_handle),
         Case::new("wait/counter/rejects_places_past_the_end", &["WAIT-KCQ-002"], past),
@@ -142,6 +146,43 @@ fn busy(cx: &Context) -> CaseResult {
         equal("flags", answer.flags, 0)?;
     }
     Ok(())
+}
+
+/// Writes of a job that raise the interrupt, and jobs.
+const STORM: (u32, u32) = (200, 40);
+
+/// Interrupts hit every processor while a thread on it only looks, that is, puts itself into the
+/// list of those who wait and takes itself out: the handler takes the lock of this list, too
+/// (irq.c: handle_user_interrupt_wait_list). Where interrupts are not held off meanwhile, nothing
+/// on that processor goes on.
+fn storm(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let (first, _) = interrupts(&card)?;
+    let pages = memory(5)?;
+    let (writes, jobs) = STORM;
+    let program = (0..writes).fold(card.program(), |program, _| program.message(DOORBELL, first));
+    let job = card.job(card.upload(0), &program)?;
+    let request = WaitRequest::interrupt(first, at(&pages), 6, 0);
+    let (node, over) = (&card.node, AtomicBool::new(false));
+    let look = |processor: usize| -> CaseResult<()> {
+        let mut here = CpuSet::new();
+        need("a set of processors", here.set(processor))?;
+        need("a thread on its processor", sched_setaffinity(Pid::from_raw(0), &here))?;
+        while !over.load(Ordering::Relaxed) {
+            done(&node.wait(&request), HL_WAIT_CS_STATUS_BUSY)?;
+        }
+        Ok(())
+    };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| -> CaseResult {
+        let look = &look;
+        let start = |processor| Beside::start(scope, move || look(processor));
+        let looks = (0..processors).map(start).collect::<CaseResult<Vec<_>>>()?;
+        let result = (0..jobs).try_for_each(|_| card.run(&job).map(drop));
+        over.store(true, Ordering::Relaxed);
+        looks.into_iter().try_for_each(|look| look.join()?)?;
+        result
+    })
 }
 
 fn over(cx: &Context) -> CaseResult {

@@ -40,6 +40,25 @@ mod gaudi2_mmu {
     pub const FAULT_VALID: u64 = 0x4d0_0044;
 }
 
+/// Registers of Gaudi2 that tell of an access that was not allowed, from CFG base
+/// (`psoc_global_conf_regs.h`, `dcore0_rtr0_ctrl_regs.h`).
+mod gaudi2_razwi {
+    /// PSOC_GLOBAL_CONF_RAZWI_MASK_INFO: who it was.
+    pub const WHO: u64 = 0x4c4_b08c;
+    /// DCORE0_RTR0_CTRL_DEC_RAZWI_HBW_AW_HI_ADDR.
+    pub const HIGH: u64 = 0x414_0ab8;
+    /// DCORE0_RTR0_CTRL_DEC_RAZWI_HBW_AW_LO_ADDR.
+    pub const LOW: u64 = 0x414_0abc;
+    /// DCORE0_RTR0_CTRL_DEC_RAZWI_HBW_AW_SET.
+    pub const SET: u64 = 0x414_0ac0;
+    /// Coordinates behind that router that the second decoder and the MMU of the host share; the
+    /// latter has no number (`gaudi2.c: common_razwi_info, RAZWI_INITIATOR_ID_X_Y,
+    /// RAZWI_GET_AXUSER_XY`).
+    pub const DECODER1: u32 = (2 | 4 << 5 | 4 << 23) << 4;
+    /// Where it went.
+    pub const ADDRESS: u64 = 0x0012_3456_789a_bc80;
+}
+
 /// Router coordinates of TPC1 (`gaudi_masks.h: RAZWI_INITIATOR_ID_X_Y_TPC1`).
 const TPC1: u32 = 2 << 24 | 1 << 28;
 
@@ -57,21 +76,30 @@ const FIRMWARE: &[&str] =
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let cases = [
-        Case::new("info/razwi_event/names_the_engine", RAZWI, razwi)
-            .logs(&["H/W interrupt", "RAZWI event"]),
+        Case::new("info/razwi_event/names_the_engine", RAZWI, razwi).logs(&[
+            "H/W interrupt",
+            "RAZWI event",
+            "PSOC RAZWI",
+            "PSOC HBW AW RAZWI",
+        ]),
         Case::new("info/hw_err_event/names_the_event", HARDWARE, |cx| {
-            critical(cx, id::RESET_REQUEST, accel::HL_INFO_HW_ERR_EVENT, [id::RESET_REQUEST, 0])
+            let event = match cx.asic() {
+                Asic::Gaudi => id::RESET_REQUEST,
+                Asic::Gaudi2 => id::GAUDI2_RESET_REQUEST,
+            };
+            critical(cx, event, accel::HL_INFO_HW_ERR_EVENT, [event, 0])
         })
-        .logs(&["H/W interrupt"])
+        .logs(&["H/W interrupt", "DEV_RESET_REQ"])
         .resets(1),
         Case::new("info/fw_err_event/names_the_event", FIRMWARE, |cx| {
             let expected = [accel::HL_INFO_FW_REPORTED_ERR as u16, id::FIRMWARE_ALIVE];
             critical(cx, id::FIRMWARE_ALIVE, accel::HL_INFO_FW_ERR_EVENT, expected)
         })
+        .on(Asics::GAUDI)
         .logs(&["H/W interrupt", "FW alive report"])
         .resets(1),
     ];
-    let mut cases: Vec<Case> = cases.into_iter().map(|case| case.on(Asics::GAUDI)).collect();
+    let mut cases = Vec::from(cases);
     cases.extend(faults());
     let rows: &[&str] =
         &["INFO-USER_ENGINE_ERR_EVENT-002", "INFO-USER_ENGINE_ERR_EVENT-004", "ABI-019"];
@@ -139,7 +167,7 @@ fn engine(cx: &Context) -> CaseResult {
     whole_or_nothing(&node, accel::HL_INFO_USER_ENGINE_ERR_EVENT)
 }
 
-fn poke(cx: &Context, offset: u64, value: u32) -> CaseResult {
+pub(super) fn poke(cx: &Context, offset: u64, value: u32) -> CaseResult {
     Ok(cx.model()?.order(Ask::Poke { offset, value })?)
 }
 
@@ -294,12 +322,44 @@ fn rounds(cx: &Context) -> CaseResult {
     })
 }
 
+/// What is told of an access that was not allowed.
+struct Razwi {
+    /// Those that may have done it.
+    engines: &'static [u32],
+    flags: u32,
+    address: u64,
+}
+
+/// Lets a write that is not allowed be reported. Gaudi knows no address of it.
+fn post_razwi(cx: &Context, node: &Node) -> CaseResult<Razwi> {
+    match cx.asic() {
+        Asic::Gaudi => {
+            poke(cx, mmu::WRITE_ID, TPC1)?;
+            poke(cx, mmu::WRITE_VALID, 1)?;
+            post(cx, node, id::RAZWI)?;
+            let engines = &[accel::GAUDI_ENGINE_ID_TPC_1];
+            Ok(Razwi { engines, flags: accel::HL_RAZWI_WRITE, address: 0 })
+        }
+        Asic::Gaudi2 => {
+            use gaudi2_razwi::{ADDRESS, DECODER1, HIGH, LOW, SET, WHO};
+            let (low, high) = (ADDRESS as u32, (ADDRESS >> 32) as u32);
+            for (register, value) in [(WHO, DECODER1), (HIGH, high), (LOW, low), (SET, 1)] {
+                poke(cx, register, value)?;
+            }
+            post(cx, node, id::GAUDI2_RAZWI)?;
+            Ok(Razwi {
+                engines: &[accel::GAUDI2_DCORE0_ENGINE_ID_DEC_1, accel::GAUDI2_ENGINE_ID_SIZE],
+                flags: accel::HL_RAZWI_WRITE | accel::HL_RAZWI_HBW,
+                address: ADDRESS,
+            })
+        }
+    }
+}
+
 fn razwi(cx: &Context) -> CaseResult {
     let node = Node::compute(cx)?;
     let before = now()?;
-    poke(cx, mmu::WRITE_ID, TPC1)?;
-    poke(cx, mmu::WRITE_VALID, 1)?;
-    post(cx, &node, id::RAZWI)?;
+    let expected = post_razwi(cx, &node)?;
     let mark = i64::from_le_bytes([FILLINGS[0]; 8]);
     let event: hl_info_razwi_event = appears("a captured RAZWI", || {
         let answer: hl_info_razwi_event = ask(&node)?;
@@ -307,10 +367,13 @@ fn razwi(cx: &Context) -> CaseResult {
     })?;
     let bracket = before..=now()?;
     check(bracket.contains(&event.timestamp), &format!("{} is in {bracket:?}", event.timestamp))?;
-    equal("num_of_possible_engines", event.num_of_possible_engines, 1)?;
-    equal("engine_id[0]", u32::from(event.engine_id[0]), accel::GAUDI_ENGINE_ID_TPC_1)?;
-    equal("flags", u32::from(event.flags), accel::HL_RAZWI_WRITE)?;
-    equal("addr", event.addr, 0)?;
+    let count = usize::from(event.num_of_possible_engines);
+    equal("num_of_possible_engines", count, expected.engines.len())?;
+    for (id, engine) in event.engine_id.into_iter().zip(expected.engines) {
+        equal("engine_id", u32::from(id), *engine)?;
+    }
+    equal("flags", u32::from(event.flags), expected.flags)?;
+    equal("addr", event.addr, expected.address)?;
     let bytes = size_of::<hl_info_razwi_event>();
     let op = accel::HL_INFO_RAZWI_EVENT;
     let buffer = Buffer::new(4096)?;
@@ -331,7 +394,7 @@ fn razwi(cx: &Context) -> CaseResult {
     let old = offset_of!(uapi::misc::hl_info_razwi_event, error_type);
     let new = offset_of!(hl_info_razwi_event, flags);
     check(old != new && content[old] == 0, "the kind of access is not where 6.1 had it")?;
-    equal("flags", u32::from(content[new]), accel::HL_RAZWI_WRITE)
+    equal("flags", u32::from(content[new]), expected.flags)
 }
 
 /// An event after which the device is reset: what was captured outlives the reset.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! What INFO says after firmware posted an event (`gaudi.c: gaudi_handle_eqe`).
+//! What INFO says after firmware posted an event (`gaudi.c: gaudi_handle_eqe`, `gaudi2.c:
+//! gaudi2_handle_eqe`).
 //!
-//! Events that need registers of a chip are Gaudi's; the rules about what is captured are common
+//! Registers that an event needs are data of the chip; the rules about what is captured are common
 //! code.
 
 mod captured;
@@ -32,10 +33,16 @@ mod id {
     pub const GAUDI2_PAGE_FAULT: u16 = 768;
     /// GAUDI_EVENT_RAZWI_OR_ADC.
     pub const RAZWI: u16 = 548;
+    /// GAUDI2_EVENT_PSOC63_RAZWI_OR_PID_MIN_MAX_INTERRUPT.
+    pub const GAUDI2_RAZWI: u16 = 875;
+    /// GAUDI2_EVENT_TPC0_QM.
+    pub const GAUDI2_TPC0_QUEUE: u16 = 1206;
     /// GAUDI_EVENT_FW_ALIVE_S.
     pub const FIRMWARE_ALIVE: u16 = 645;
     /// GAUDI_EVENT_DEV_RESET_REQ.
     pub const RESET_REQUEST: u16 = 646;
+    /// GAUDI2_EVENT_CPU_DEV_RESET_REQ.
+    pub const GAUDI2_RESET_REQUEST: u16 = 1321;
 
     /// An event of which nobody is told and after which nothing changes: GAUDI_EVENT_STATUS_NIC0_ENG0,
     /// GAUDI2_EVENT_ARC_PWR_RD_MODE0.

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! UNDEFINED_OPCODE_EVENT after an engine of Gaudi met a packet that is none, in the command
-//! processor of a stream and in the lower one that the streams share
+//! UNDEFINED_OPCODE_EVENT after an engine met a packet that is none, in the command processor of a
+//! stream and in the lower one that the streams share
 //! (`gaudi.c: gaudi_handle_qman_err_generic`, `handle_qman_data_on_err`).
 //!
-//! Nothing is injected: a user submits the bytes, the queue manager stops and reports. It stays
-//! stopped, so that the close finds a device that is not idle and resets it.
+//! On Gaudi nothing is injected: a user submits the bytes, the queue manager stops and reports. It
+//! stays stopped, so that the close finds a device that is not idle and resets it. On Gaudi2 the
+//! driver says nothing of how CP_DMA reaches the lower processor (no `CP_LDMA_*_OFFSET`), so its
+//! registers and the event are injected there.
 
-use super::{appears, now};
+use super::captured::poke;
+use super::{appears, id, now, raise};
 use crate::common::node::Node;
 use crate::common::submit::{Card, Job};
 use crate::info::call::ask;
@@ -15,6 +18,7 @@ use case::{Case, CaseResult, Context, check, equal, succeed};
 use control::{Asics, FindingKind};
 use device::CsRequest;
 use hw::packet::Body;
+use hw::qman;
 use hw::queue::Engine;
 use uapi::accel::{self, hl_info_undefined_opcode_event};
 
@@ -43,7 +47,11 @@ pub fn cases() -> Vec<Case> {
         ),
     ];
     let declare = |case: Case| case.on(Asics::GAUDI).finds(&[FindingKind::BadPacket]).logs(LOG);
-    cases.into_iter().map(|case| declare(case).resets(1).budget(90)).collect()
+    let mut cases: Vec<Case> = cases.into_iter().map(declare).collect();
+    let name = "info/undefined_opcode_event/describes_the_lower_command_processor";
+    let reported = Case::new(name, &["INFO-UNDEFINED_OPCODE_EVENT-008"], reported);
+    cases.push(reported.on(Asics::GAUDI2).logs(LOG));
+    cases.into_iter().map(|case| case.resets(1).budget(90)).collect()
 }
 
 /// A tensor core is given bytes that are no packet, directly or through its lower processor.
@@ -77,6 +85,43 @@ fn stopped(cx: &Context, lower: bool) -> CaseResult {
     reset::begun(&control, resets)?;
     reset::done(&control)?;
     seen
+}
+
+/// The queue manager of the first tensor core of Gaudi2, from CFG base
+/// (`gaudi2_blocks_linux_driver.h: mmDCORE0_TPC0_QM_BASE`).
+const TPC0_QUEUE: u64 = 0x400_a000;
+
+/// The registers say that the lower processor met it; the driver captures that and resets.
+fn reported(cx: &Context) -> CaseResult {
+    const BUFFER: (u64, u32) = (0x0fff_1234_5678_9ab8, 0x1230);
+    // An open lets the next one be captured.
+    drop(Node::compute(cx)?);
+    let control = Node::control(cx)?;
+    let resets = reset::resets(&control)?;
+    let began = now()?;
+    let [low, high, size] = qman::GAUDI2.cq_status;
+    let registers = [
+        (low, BUFFER.0 as u32),
+        (high, (BUFFER.0 >> 32) as u32),
+        (size, BUFFER.1),
+        (qman::GAUDI2.errors, qman::error::UNDEFINED),
+    ];
+    for (register, value) in registers {
+        poke(cx, TPC0_QUEUE + u64::from(register + 4 * LOWER), value)?;
+    }
+    raise(cx, &control, id::GAUDI2_TPC0_QUEUE)?;
+    let event = appears("a captured packet", || {
+        let event: hl_info_undefined_opcode_event = ask(&control)?;
+        Ok((event.timestamp != 0).then_some(event))
+    })?;
+    let bracket = began..=now()?;
+    reset::begun(&control, resets)?;
+    reset::done(&control)?;
+    check(bracket.contains(&event.timestamp), &format!("{} is in {bracket:?}", event.timestamp))?;
+    equal("engine_id", event.engine_id, accel::GAUDI2_DCORE0_ENGINE_ID_TPC_0)?;
+    equal("stream_id", event.stream_id, LOWER)?;
+    equal("cq_addr, cq_size", (event.cq_addr, event.cq_size), BUFFER)?;
+    equal("cb_addr_streams_len", event.cb_addr_streams_len, 0)
 }
 
 fn described(
