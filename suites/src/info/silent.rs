@@ -6,6 +6,7 @@
 //! most 10 s later, ends in a hard reset. Both times are the driver's and cannot be shortened.
 
 use super::call::{Request, ask};
+use super::event::whole_or_nothing;
 use super::refusal::{ASKERS, Asker, LOST, opcode, request};
 use super::reset;
 use crate::common::buffer::{Buffer, FILLINGS};
@@ -33,6 +34,9 @@ const HEARTBEAT_PACKET: u16 = 18;
 /// (`gaudi.c: gaudi_alloc_cpu_accessible_dma_mem`).
 const SIZES: std::ops::RangeInclusive<u32> = 5..=20;
 
+const HEARTBEAT_LOST: &[&str] =
+    &["INFO-FW_ERR_EVENT-002", "INFO-FW_ERR_EVENT-004", "INFO-FW_ERR_EVENT-005", "ABI-018"];
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -42,8 +46,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new(name, asker.silent, move |cx| silent(cx, asker)).resets(2));
     }
     cases.push(
-        Case::new("info/fw_err_event/names_a_lost_heartbeat", &["INFO-FW_ERR_EVENT-005"], lost)
-            .resets(2),
+        Case::new("info/fw_err_event/names_a_lost_heartbeat", HEARTBEAT_LOST, lost).resets(2),
     );
     cases.push(Case::new(
         "info/power/is_right_or_refused_when_the_device_is_disabled_meanwhile",
@@ -155,7 +158,8 @@ fn lost(cx: &Context) -> CaseResult {
     Silence::begin(cx, &node, HEARTBEAT_PACKET)?.end(&node)?;
     let event: hl_info_fw_err_event = ask(&node)?;
     equal("err_type", u32::from(event.err_type), accel::HL_INFO_FW_HEARTBEAT_ERR)?;
-    equal("event_id", event.event_id, 0)
+    equal("event_id", event.event_id, 0)?;
+    whole_or_nothing(&node, accel::HL_INFO_FW_ERR_EVENT)
 }
 
 /// Waits until a heartbeat was answered: the next one is 10 s away.

@@ -425,7 +425,7 @@ fn critical(cx: &Context, event: u16, op: u32, expected: [u16; 2]) -> CaseResult
 }
 
 /// A captured structure of 16 bytes is given as a whole or not at all.
-fn whole_or_nothing(node: &Node, op: u32) -> CaseResult {
+pub fn whole_or_nothing(node: &Node, op: u32) -> CaseResult {
     let untouched = Buffer::new(4096)?;
     for size in [0, 1, 15] {
         let request = Request::new(op, untouched.before_end(16), size);

@@ -10,6 +10,8 @@ mod notify;
 mod opcode;
 mod throttle;
 
+pub(super) use captured::whole_or_nothing;
+
 use super::call::{ask, ask_words};
 use crate::common::node::Node;
 use crate::common::wait;
