@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Waiting for a state, by polls with growing pauses under a deadline; how long the kernel waited.
 
-use case::{CaseResult, Stop};
+use case::{CaseResult, Stop, check};
 use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,10 @@ pub fn until<T>(
     }
 }
 
+/// The longest tick of a kernel (HZ=100). Its clock and its count of ticks move together, but may
+/// begin a tick at different moments.
+pub const TICK: Duration = Duration::from_millis(10);
+
 /// A moment by the kernel's ticks, which its timeouts count.
 ///
 /// A machine may handle ticks late, an emulated one by many milliseconds. A timeout then begins
@@ -39,9 +43,16 @@ impl Ticks {
         Ok(Ticks(now.into()))
     }
 
-    /// What has passed since.
+    /// What has passed since, give or take a tick.
     pub fn elapsed(self) -> CaseResult<Duration> {
         Ok(Ticks::now()?.0.saturating_sub(self.0))
+    }
+
+    /// Fails unless so much has passed since.
+    #[track_caller]
+    pub fn lasted(self, least: Duration) -> CaseResult {
+        let elapsed = self.elapsed()?;
+        check(elapsed + TICK >= least, &format!("it lasts {least:?}, not {elapsed:?}"))
     }
 }
 
@@ -55,6 +66,8 @@ mod tests {
         let moved =
             until(Duration::from_secs(5), || Ok((start.elapsed()? > Duration::ZERO).then_some(())));
         assert_eq!(moved.unwrap(), Some(()));
+        start.lasted(Duration::ZERO).unwrap();
+        Ticks::now().unwrap().lasted(Duration::from_secs(60)).unwrap_err();
     }
 
     #[test]

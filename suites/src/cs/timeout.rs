@@ -95,13 +95,13 @@ fn ended(cx: &Context) -> CaseResult {
         card.submit(&CsRequest::execute([job.chunk()]).custom_timeout(1))?
     };
     let result = timed_out(&card.node, sequence);
-    let took = started.elapsed()?;
+    let lasted = started.lasted(Duration::from_secs(1));
     let again = card.node.wait_cs(sequence, 0);
     let submitted = card.node.submit(&CsRequest::signal(card.upload(0)));
     let control = succeed("open of the control node", Node::open(&cx.at.control))?;
     leave(card)?;
     result?;
-    check(took >= Duration::from_secs(1), "a submission has the time that it asked for")?;
+    lasted?;
     errno("WAIT_CS in reset", again, Errno::EBUSY)?;
     errno("CS in reset", submitted, Errno::EBUSY)?;
     drop(control);

@@ -5,7 +5,7 @@ use super::call::{Request, ask, ask_with};
 use crate::common::buffer::{Buffer, FILLINGS};
 use crate::common::files::{self, Disabled};
 use crate::common::node::Node;
-use crate::common::wait::Ticks;
+use crate::common::wait::{TICK, Ticks};
 use case::{Case, CaseResult, Context, check, equal, errno};
 use control::{Asic, Asics};
 use nix::errno::Errno;
@@ -15,9 +15,6 @@ use uapi::accel;
 
 /// Dcores that the driver has room for (`habanalabs.h: HL_MAX_DCORES`).
 const MAX_DCORES: u32 = 8;
-
-/// A tick, of at most 10 ms, at either end.
-const TICKS: Duration = Duration::from_millis(20);
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
@@ -218,7 +215,7 @@ fn session(cx: &Context) -> CaseResult {
     drop(compute);
     let most = before.elapsed()?;
     let lasted = Duration::from_millis(stats(&control)?.last_open_period_ms);
-    let range = least.saturating_sub(TICKS)..=most + TICKS;
+    let range = least.saturating_sub(2 * TICK)..=most + 2 * TICK;
     check(range.contains(&lasted), &format!("last_open_period_ms {lasted:?} is in {range:?}"))
 }
 
