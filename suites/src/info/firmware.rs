@@ -79,7 +79,9 @@ pub fn cases() -> Vec<Case> {
         )
         .control_only()
         .model()
-        .personality("firmware_numbers_no_plls", |card| card.boot_status0 &= !DYNAMIC_PLL)
+        .personality("firmware_numbers_no_plls", |card| {
+            card.boot_status0 &= !Personality::DYNAMIC_PLL
+        })
         .logs(&["Failed to read PLL info"]),
         Case::new(
             "info/device_utilization/is_refused_without_a_power_range",
@@ -167,20 +169,17 @@ fn plls(cx: &Context) -> CaseResult {
 }
 
 fn numbers_plls(card: &Personality) -> bool {
-    card.boot_status0 & DYNAMIC_PLL != 0
+    card.boot_status0 & Personality::DYNAMIC_PLL != 0
 }
 
 /// Firmware numbers its PLLs and has two of them.
 fn two_plls(card: &mut Personality) {
-    card.boot_status0 |= DYNAMIC_PLL;
+    card.boot_status0 |= Personality::DYNAMIC_PLL;
     card.pll_mhz.truncate(2);
 }
 
 /// Number of PLLs in the header: `enum hl_gaudi_pll_index`, `enum hl_gaudi2_pll_index`.
 const PLLS: [u32; 2] = [accel::HL_GAUDI_PLL_MAX, accel::HL_GAUDI2_PLL_MAX];
-
-/// `CPU_BOOT_DEV_STS0_DYN_PLL_EN`: firmware numbers the PLLs (`hl_boot_if.h`).
-const DYNAMIC_PLL: u32 = 1 << 19;
 
 /// Where firmware numbers PLLs, the driver knows which exist; else the index goes to firmware
 /// unchecked, which refuses it (`firmware_if.c: get_used_pll_index`).

@@ -48,10 +48,10 @@ impl Caches {
     /// Opens them; skips where the kernel does not tell.
     pub fn open() -> CaseResult<Self> {
         let listed = std::fs::read_dir("/sys/kernel/slab").into_iter().flatten().flatten();
-        let of_kmalloc = listed.map(|entry| entry.path()).filter(|path| {
-            path.file_name().is_some_and(|name| is_kmalloc(&name.to_string_lossy()))
-        });
-        let mut caches: Vec<Cache> = of_kmalloc.filter_map(|path| Cache::open(&path)).collect();
+        let of_kmalloc =
+            listed.filter(|entry| entry.file_name().to_string_lossy().starts_with("kmalloc-"));
+        let mut caches: Vec<Cache> =
+            of_kmalloc.filter_map(|entry| Cache::open(&entry.path())).collect();
         require(!caches.is_empty(), "needs objects of kmalloc's caches in /sys/kernel/slab")?;
         caches.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Caches(caches))
@@ -61,10 +61,6 @@ impl Caches {
     pub fn objects(&self) -> CaseResult<Objects> {
         self.0.iter().map(|cache| Ok((cache.name.clone(), cache.objects()?))).collect()
     }
-}
-
-fn is_kmalloc(name: &str) -> bool {
-    name.starts_with("kmalloc-")
 }
 
 /// The sum of a file that tells one count, and those of each node behind it.
