@@ -4,12 +4,12 @@
 
 pub mod beside;
 pub mod buffer;
+pub mod eventfd;
 pub mod files;
 pub mod importer;
 pub mod leak;
 pub mod log;
 pub mod node;
-pub mod resources;
 pub mod submit;
 pub mod typed;
 pub mod unbound;

@@ -2,7 +2,7 @@
 //! Which queues take jobs (command_submission.c: validate_queue_index; gaudi.c:
 //! gaudi_parse_cb_no_ext_queue; gaudi2.c: gaudi2_validate_cb_address).
 
-use crate::common::resources::eventfd;
+use crate::common::eventfd::eventfd;
 use crate::common::submit::{Card, Counters, PATIENCE, Rejection, hard_resets, operational};
 use crate::common::wait;
 use case::{Case, CaseResult, Context, Stop, check, equal, succeed};

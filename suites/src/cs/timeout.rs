@@ -5,8 +5,8 @@
 //! A reset leaves the process a second to close the device before it is killed (device.c:
 //! device_kill_open_processes), so the bodies close as soon as they are woken.
 
+use crate::common::eventfd::eventfd;
 use crate::common::files;
-use crate::common::resources::eventfd;
 use crate::common::submit::{
     Beside, Card, Held, Job, PATIENCE_US, Rejection, hard_resets, operational,
 };

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! The nodes while the driver is bound to the device and unbound: a device that is not ready yet,
-//! and a control node whose device is gone (`device.c: hl_device_init`, `hl_device_fini`,
-//! `device_disable_open_processes`; `habanalabs_ioctl.c: hl_ioctl_control`).
+//! and nodes whose device is gone (`device.c: hl_device_init`, `hl_device_fini`,
+//! `device_kill_open_processes`, `hl_mmap`; `habanalabs_ioctl.c: hl_ioctl_control`; `drm_ioctl.c:
+//! drm_ioctl`).
 //!
-//! Unbinding kills whoever opened the node, so a child does that and hands the file over. Users of
-//! the compute node get ten minutes to go away, which is why there is no such case for that.
+//! Unbinding kills whoever opened a node, so a child does that and hands the file over. Users of
+//! the compute node get ten minutes to go away (`habanalabs.h:
+//! HL_WAIT_PROCESS_KILL_ON_DEVICE_FINI`).
 
 use crate::common::beside::Child;
 use crate::common::node::Node;
 use crate::common::{files, wait};
 use crate::info::call::{Request, ask};
 use crate::open::works;
-use case::{Case, CaseResult, Context, Stop, check, equal, errno};
+use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
 use device::open::{receive_fd, send_fd};
 use nix::errno::Errno;
@@ -45,6 +47,14 @@ pub fn cases() -> Vec<Case> {
                 "after device was removed",
                 "Killing user process",
             ]),
+        Case::new(
+            "dispatch/compute/gives_enodev_when_the_device_is_gone",
+            &["DISP-011", "MMAP-024"],
+            user_removed,
+        )
+        .own_guest()
+        .budget(900)
+        .logs(&["Failed to kill all open processes", "Killing user process"]),
         Case::new(
             "info/device_status/is_creation_until_the_device_is_ready",
             &["INFO-DEVICE_STATUS-010"],
@@ -94,14 +104,14 @@ fn created(cx: &Context) -> CaseResult {
     works(&appears(cx)?)
 }
 
-/// A control node that a process opened which is no more.
-fn orphan(cx: &Context) -> CaseResult<Node> {
+/// A node that a process opened which is no more.
+fn orphan(cx: &Context, open: fn(&Context) -> Result<Node, Errno>) -> CaseResult<Node> {
     let broken = |what: &str, why: Errno| Stop::Broken(format!("{what} fails: {why}"));
     let flags = SockFlag::SOCK_CLOEXEC;
     let (here, there) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
         .map_err(|why| broken("socketpair", why))?;
     let child = Child::start(|| {
-        let node = Node::try_control(cx)?;
+        let node = open(cx)?;
         send_fd(&there, &node)
     })?;
     let fd = receive_fd(&here).map_err(|why| broken("receiving a descriptor", why))?;
@@ -110,7 +120,7 @@ fn orphan(cx: &Context) -> CaseResult<Node> {
 }
 
 fn removed(cx: &Context) -> CaseResult {
-    let node = orphan(cx)?;
+    let node = orphan(cx, Node::try_control)?;
     works(&node)?;
     unbind(cx)?;
     let gone = !cx.at.control.exists();
@@ -125,6 +135,24 @@ fn removed(cx: &Context) -> CaseResult {
     for answer in answers {
         errno("an ioctl of a device that is gone", answer, Errno::ENODEV)?;
     }
+    check(closed == Ok(()), "the file can be closed")?;
+    works(&appears(cx)?)
+}
+
+fn user_removed(cx: &Context) -> CaseResult {
+    let node = orphan(cx, Node::try_compute)?;
+    let user = node.typed()?;
+    let buffer = succeed("CREATE", user.create_cb(4096, 0))?;
+    unbind(cx)?;
+    let asked = Request::new(HL_INFO_DEVICE_STATUS, 0, 0).sent(&node);
+    let mapped = buffer.map().map(drop);
+    // The buffer ended with the device.
+    std::mem::forget(buffer);
+    drop(user);
+    let closed = node.close();
+    bind(cx)?;
+    errno("an ioctl of a device that is gone", asked, Errno::ENODEV)?;
+    errno("mmap of a device that is gone", mapped, Errno::ENODEV)?;
     check(closed == Ok(()), "the file can be closed")?;
     works(&appears(cx)?)
 }

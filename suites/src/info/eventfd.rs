@@ -4,9 +4,9 @@
 
 use super::call::Request;
 use crate::common::buffer::{Buffer, FILLINGS, KERNEL_ADDRESS};
+use crate::common::eventfd::{eventfd, eventfd_id};
 use crate::common::files::Disabled;
 use crate::common::node::Node;
-use crate::common::resources::{eventfd, eventfd_id};
 use case::{Case, CaseResult, Context, check, equal, errno, succeed};
 use nix::errno::Errno;
 use std::fs::File;

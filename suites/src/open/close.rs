@@ -2,8 +2,9 @@
 //! What a close gives back (`device.c: hl_device_release`, `hpriv_release`).
 
 use super::compute::works;
+use crate::common::eventfd::{eventfd, eventfd_id};
+use crate::common::leak::{Rounds, cache_stays};
 use crate::common::node::Node;
-use crate::common::resources::{eventfd, eventfd_id, slab_stays};
 use crate::info::call::Request;
 use case::{Case, CaseResult, Context, check, succeed};
 use std::os::fd::{AsFd, AsRawFd};
@@ -43,7 +44,7 @@ fn registered(cx: &Context) -> CaseResult {
 
 /// Every thread has a `struct pid` of its own, which an open holds and a close gives back.
 fn process_ids(cx: &Context) -> CaseResult {
-    slab_stays("pid", THREADS, || {
+    cache_stays("pid", Rounds::new(1, THREADS), || {
         let user = std::thread::scope(|scope| {
             scope.spawn(|| Node::try_compute(cx).and_then(Node::close)).join()
         });

@@ -3,8 +3,8 @@
 
 use super::compute::works;
 use crate::common::files::Disabled;
+use crate::common::leak::{Rounds, cache_stays};
 use crate::common::node::Node;
-use crate::common::resources::slab_stays;
 use case::{Case, CaseResult, Context, Stop, errno, succeed};
 use nix::errno::Errno;
 
@@ -70,7 +70,7 @@ fn any_order(cx: &Context) -> CaseResult {
 /// Every thread has a `struct pid` of its own, which an open holds and a close gives back
 /// (`device.c: hl_device_release_ctrl`).
 fn process_ids(cx: &Context) -> CaseResult {
-    slab_stays("pid", THREADS, || {
+    cache_stays("pid", Rounds::new(1, THREADS), || {
         let user = std::thread::scope(|scope| {
             scope.spawn(|| Node::try_control(cx).and_then(Node::close)).join()
         });

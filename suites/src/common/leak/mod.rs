@@ -14,7 +14,7 @@ mod pages;
 
 pub use level::{Next, level_stays};
 pub use memory::kernel_memory_stays;
-pub use objects::kernel_objects_stay;
+pub use objects::{cache_stays, kernel_objects_stay};
 
 use super::wait;
 use case::{CaseResult, Failure, Stop};

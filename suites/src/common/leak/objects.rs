@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-//! Leaks of small kernel objects, each cache of `kmalloc` by itself: a leak in one does not hide
-//! behind what others give back.
+//! Leaks of small kernel objects, each cache by itself: a leak in one does not hide behind what
+//! others give back.
 
 use super::Rounds;
 use case::{CaseResult, Stop, require};
@@ -9,7 +9,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Objects in use by cache of `kmalloc`.
+/// Objects in use by cache.
 pub type Objects = BTreeMap<String, u64>;
 
 /// A cache's files in sysfs (slub.c: shrink_attr, objects_attr).
@@ -41,18 +41,22 @@ impl Cache {
     }
 }
 
-/// The caches of `kmalloc`.
+/// Some caches.
 pub struct Caches(Vec<Cache>);
 
 impl Caches {
-    /// Opens them; skips where the kernel does not tell.
+    /// Opens those of `kmalloc`; skips where the kernel does not tell.
     pub fn open() -> CaseResult<Self> {
+        Self::named("kmalloc-*", |name| name.starts_with("kmalloc-"))
+    }
+
+    /// Opens those of some names, told as `which`; skips where the kernel does not tell.
+    fn named(which: &str, meant: impl Fn(&str) -> bool) -> CaseResult<Self> {
         let listed = std::fs::read_dir("/sys/kernel/slab").into_iter().flatten().flatten();
-        let of_kmalloc =
-            listed.filter(|entry| entry.file_name().to_string_lossy().starts_with("kmalloc-"));
+        let wanted = listed.filter(|entry| meant(&entry.file_name().to_string_lossy()));
         let mut caches: Vec<Cache> =
-            of_kmalloc.filter_map(|entry| Cache::open(&entry.path())).collect();
-        require(!caches.is_empty(), "needs objects of kmalloc's caches in /sys/kernel/slab")?;
+            wanted.filter_map(|entry| Cache::open(&entry.path())).collect();
+        require(!caches.is_empty(), &format!("needs objects of {which} in /sys/kernel/slab"))?;
         caches.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Caches(caches))
     }
@@ -77,14 +81,28 @@ pub fn grown(before: &Objects, now: &Objects, allowed: u64) -> Vec<String> {
     grown.collect()
 }
 
-/// Fails when a cache grows in every set of rounds by more than this for each of them.
+/// Fails when a cache of `kmalloc` grows in every set of rounds by more than this for each of them.
 pub fn kernel_objects_stay(
     rounds: Rounds,
     growth: u64,
     round: impl FnMut() -> CaseResult,
 ) -> CaseResult {
-    let allowed = growth * u64::from(rounds.counted);
-    let caches = Caches::open()?;
+    stay(&Caches::open()?, rounds, growth * u64::from(rounds.counted), round)
+}
+
+/// Fails when the cache of this name grows in every set of rounds by an object for about each.
+/// Half as many are allowed: others allocate, too, and the kernel frees some objects late.
+pub fn cache_stays(cache: &str, rounds: Rounds, round: impl FnMut() -> CaseResult) -> CaseResult {
+    let caches = Caches::named(cache, |name| name == cache)?;
+    stay(&caches, rounds, u64::from(rounds.counted) / 2, round)
+}
+
+fn stay(
+    caches: &Caches,
+    rounds: Rounds,
+    allowed: u64,
+    round: impl FnMut() -> CaseResult,
+) -> CaseResult {
     rounds.stay(|| caches.objects(), |before, now| grown(before, now, allowed), round)
 }
 

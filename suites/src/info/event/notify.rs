@@ -4,8 +4,8 @@
 
 use super::{LIMIT, handled, heat, id, post};
 use crate::common::buffer::Buffer;
+use crate::common::eventfd::eventfd;
 use crate::common::node::Node;
-use crate::common::resources::eventfd;
 use crate::info::call::Request;
 use crate::info::eventfd::{events, number, register_fd, unregister};
 use crate::info::reset;
