@@ -355,6 +355,11 @@ impl Pages {
         self.region.protect(self.start, self.length, ProtFlags::PROT_READ)
     }
 
+    /// Makes the memory inaccessible.
+    pub fn closed(&self) -> Result<(), Errno> {
+        self.region.protect(self.start, self.length, ProtFlags::PROT_NONE)
+    }
+
     /// Makes the memory writable again.
     pub fn writable(&self) -> Result<(), Errno> {
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;

@@ -21,6 +21,9 @@ pub(super) fn cases() -> Vec<Case> {
             .logs(no_sync),
         Case::new("cs/signal/goes_on_with_the_other_object_at_the_end", WRAP, wrap)
             .on(Asics::GAUDI),
+        Case::new("cs/signal/comes_back_to_an_empty_object", COMES_BACK, comes_back)
+            .on(Asics::GAUDI)
+            .model(),
         Case::new("cs/signal/goes_on_when_the_object_is_full", WRAP, wrap_reserved)
             .on(Asics::GAUDI2)
             .resets(1)
@@ -55,6 +58,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 const NO_SYNC: &[&str] = &["CS-SIGNAL-002", "CS-SIGNAL-003"];
 const WRAP: &[&str] = &["CS-SIGNAL-004"];
+const COMES_BACK: &[&str] = &["CS-SIGNAL-004", "CS-ENCAP-006", "CS-ENCAP-008"];
 /// Where a sync object ends (habanalabs.h: HL_MAX_SOB_VAL).
 const END: u16 = 1 << 15;
 
@@ -160,14 +164,33 @@ fn wrap(cx: &Context) -> CaseResult {
     card.finish(last.sequence)
 }
 
-/// Gives so many signals on a queue with one submission.
-fn use_up(card: &Card<'_>, queue: u32, count: u32) -> CaseResult {
+/// Reservations cross from object to object: what was given back holds none, and an object that
+/// was left full comes back empty.
+fn comes_back(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let queue = card.upload(2);
+    let most = u32::from(END) - 10;
+    let before = super::encapsulate::reserve(&card, queue, 5)?;
+    let give_back = CsRequest::unreserve_signals(before.reservation());
+    succeed("CS unreserve", card.node.cs(&give_back).result)?;
+    let first = use_up(&card, queue, most)?;
+    let second = use_up(&card, queue, 20)?;
+    let third = use_up(&card, queue, most)?;
+    equal("object that is reserved at first", first, before.sob_offset)?;
+    check(second != first, "what does not fit goes to the other object")?;
+    equal("object after two ends", third, first)?;
+    equal("value of the object", value(&card, third)?, most.into())
+}
+
+/// Gives so many signals on a queue with one submission; the object that they are given on.
+fn use_up(card: &Card<'_>, queue: u32, count: u32) -> CaseResult<u32> {
     let answer = super::encapsulate::reserve(card, queue, count)?;
     let job = super::encapsulate::signalling(card, &answer, count)?;
     let request = CsRequest::first_stage_encapsulated([job.chunk()], answer.reservation())
         .flags(HL_CS_FLAGS_STAGED_SUBMISSION_LAST);
     let sequence = card.submit(&request)?;
-    card.finish(sequence)
+    card.finish(sequence)?;
+    Ok(answer.sob_offset)
 }
 
 /// The same where nothing but a signal uses an object up: what is reserved counts, and stays so

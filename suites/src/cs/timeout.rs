@@ -36,6 +36,12 @@ pub(super) fn cases() -> Vec<Case> {
             .budget(120)
             .logs(LOG),
         stuck(Case::new(
+            "cs/timeout/the_next_is_watched_when_the_first_ends",
+            &["CS-OK-003", "CS-OK-008"],
+            next,
+        ))
+        .model(),
+        stuck(Case::new(
             "cs/timeout/the_first_is_kept_until_the_next_open",
             &["INFO-CS_TIMEOUT_EVENT-007"],
             first,
@@ -77,6 +83,28 @@ fn leave(card: Card<'_>) -> CaseResult {
     let card = Card::open(cx)?;
     card.still_runs(card.upload(0))?;
     card.still_runs(card.download(0))
+}
+
+/// The driver watches only the oldest submission: the time of the next begins when that ends, and
+/// is its own (command_submission.c: cs_handle_tdr).
+fn next(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let queue = card.upload(0);
+    let (result, lasted) = {
+        let jobs = [card.nop(queue)?, stuck(&card, card.upload(1))?];
+        let held = Held::new(cx, &[queue])?;
+        let first = card.submit(&CsRequest::execute([jobs[0].chunk()]).custom_timeout(120))?;
+        let second = card.submit(&CsRequest::execute([jobs[1].chunk()]).custom_timeout(1))?;
+        let status = succeed("WAIT_CS", card.node.wait_cs(second, 3_000_000))?;
+        equal("status beside an older one", status, HL_WAIT_CS_STATUS_BUSY)?;
+        let started = Ticks::now()?;
+        held.release()?;
+        card.finish(first)?;
+        (timed_out(&card.node, second), started.lasted(Duration::from_secs(1)))
+    };
+    leave(card)?;
+    result?;
+    lasted
 }
 
 #[track_caller]

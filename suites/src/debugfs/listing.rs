@@ -3,10 +3,10 @@
 
 use super::folder;
 use crate::common::beside::in_child;
-use crate::common::typed::{compute, need};
+use crate::common::typed::{compute, generation, need};
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use device::sysfs::Attributes;
-use device::{Errno, Node, Pages};
+use device::{Errno, Node, Pages, procfs};
 
 /// A file that lists, and the rows of reading it idle, with something alive, and of writing it.
 const LISTS: &[(&str, &str)] = &[
@@ -146,10 +146,22 @@ fn buffers(cx: &Context) -> CaseResult {
     let node = compute(cx)?;
     let before = list(&files, "command_buffers")?;
     let buffer = succeed("CREATE", node.create_cb(0x3000, 0))?;
-    let words = [buffer.handle().to_string(), "0x00003000".to_string()];
-    equal("lines of the buffer", lines(&list(&files, "command_buffers")?, &words), 1)?;
+    // Handle, context, size, references, mapped or not, submissions that use it.
+    let listed = |references: u32, mapped: u32| {
+        let handle = buffer.handle();
+        let wanted = format!("{handle} 1 0x00003000 {references} {mapped} 0");
+        let text = list(&files, "command_buffers")?;
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        equal("lines of the buffer", text.lines().filter(|line| words(line) == wanted).count(), 1)
+            .map_err(|stop| stop.request(&text))
+    };
+    listed(1, 0)?;
     let other = succeed("CREATE", node.create_cb(0x5000, 0))?;
-    equal("lines of the buffer", lines(&list(&files, "command_buffers")?, &words), 1)?;
+    listed(1, 0)?;
+    let mapping = succeed("mmap", buffer.map())?;
+    listed(2, 1)?;
+    succeed("munmap", mapping.unmap())?;
+    listed(1, 0)?;
     succeed("DESTROY", other.destroy())?;
     succeed("DESTROY", buffer.destroy())?;
     equal("list afterwards", list(&files, "command_buffers")?, before)
@@ -202,6 +214,7 @@ fn engines(cx: &Context) -> CaseResult {
 }
 
 fn lookup(cx: &Context) -> CaseResult {
+    let host = hw::memory::map(generation(cx));
     let rule = |files: &Attributes, pages: &Pages, _: u64| {
         for offset in [0, 1, 4096, 5 * 4096 - 1] {
             let address = pages.pointer(offset).address();
@@ -219,11 +232,17 @@ fn lookup(cx: &Context) -> CaseResult {
             let dma = line.split_whitespace().nth(1).and_then(|word| word.strip_prefix("0x"));
             let dma = dma.and_then(|hex| u64::from_str_radix(hex, 16).ok());
             let dma = dma.ok_or_else(|| Stop::Fail(case::Failure::new("no DMA address")))?;
-            equal("offset in the page", dma % 4096, address % 4096)?;
+            let frame = need("physical page", procfs::frames(address & !4095, 1))?[0];
+            let place = host.host_base + frame * 4096 + address % 4096;
+            equal("DMA address", dma, place).map_err(|stop| stop.request(&line))?;
         }
-        let outside = pages.pointer(0).address() - 4096;
-        succeed("write of the address", files.write("userptr_lookup", &format!("{outside:x}")))?;
-        equal("what is found outside", list(files, "userptr_lookup")?.as_str(), "")
+        let (first, end) = (pages.pointer(0).address(), pages.pointer(5 * 4096).address());
+        for outside in [first - 4096, first - 1, end] {
+            let write = files.write("userptr_lookup", &format!("{outside:x}"));
+            succeed("write of the address", write)?;
+            equal("what is found outside", list(files, "userptr_lookup")?.as_str(), "")?;
+        }
+        Ok(())
     };
     with_range(cx, rule, "userptr")
 }

@@ -10,6 +10,7 @@ use control::{Asics, FindingKind, Request};
 use device::sysfs::Attributes;
 use device::{Errno, Pages};
 use hw::memory::GAUDI;
+use hw::{Generation, sync};
 
 /// A window: file, bytes, and the rows of its rules.
 struct Window {
@@ -83,8 +84,11 @@ pub(super) fn cases() -> Vec<Case> {
         };
         cases.extend([
             add("reads_and_writes_the_device", window.device, device_memory),
+            add("reads_and_writes_registers", window.device, registers),
             add("rejects_addresses_of_nothing", window.invalid, invalid).logs(&["invalid addr"]),
-            add("reads_and_writes_mapped_host_memory", window.host, host),
+            add("rejects_parts_of_registers", window.invalid, unaligned)
+                .logs(&["not a multiple of", "Failed reading addr"]),
+            add("reads_and_writes_mapped_host_memory", window.host, host).logs(&["not mapped"]),
             add("rejects_addresses_that_are_not_mapped", window.unmapped, unmapped).logs(&[
                 "not mapped",
                 "invalid addr",
@@ -128,11 +132,54 @@ fn device_memory(cx: &Context, window: &Window) -> CaseResult {
     equal("upper half", number(&files, "data32")?, 0x1111_2222)
 }
 
+/// Sync objects that are the user's (offset in `CFG`), which keep 15 bits.
+fn objects(chip: Generation) -> u64 {
+    let managers = match chip {
+        Generation::Gaudi => sync::gaudi::E_N,
+        Generation::Gaudi2 => sync::GAUDI2_DCORE0 + sync::GAUDI2_DCORE_STRIDE,
+    };
+    u64::from(managers) + 0x1000
+}
+
+/// Two registers: data32 sees the one at the address, data64 that one and the next.
+fn registers(cx: &Context, window: &Window) -> CaseResult {
+    let files = folder(cx)?;
+    let _node = compute(cx)?;
+    let chip = generation(cx);
+    let first = hw::memory::map(chip).cfg_base + objects(chip);
+    for value in [0x0000_1234_0000_5678_u64, 0x0000_0001_0000_0000, 0] {
+        aim(&files, first)?;
+        let mine = mask(window, value);
+        succeed(window.name, files.write(window.name, &format!("{mine:#x}")))?;
+        equal("value of the window", number(&files, window.name)?, mine)?;
+        for (at, register) in [(0, mine & u64::from(u32::MAX)), (4, mine >> 32)] {
+            aim(&files, first + at)?;
+            equal(&format!("register at {at}"), number(&files, "data32")?, register)?;
+        }
+    }
+    Ok(())
+}
+
+fn unaligned(cx: &Context, window: &Window) -> CaseResult {
+    let files = folder(cx)?;
+    let _node = compute(cx)?;
+    let chip = generation(cx);
+    let first = hw::memory::map(chip).cfg_base + objects(chip);
+    for address in [first + 1, first + 2, first + 3] {
+        aim(&files, address)?;
+        errno(&format!("read at {address:#x}"), files.text(window.name), Errno::EINVAL)?;
+        errno(&format!("write at {address:#x}"), files.write(window.name, "1"), Errno::EINVAL)?;
+    }
+    Ok(())
+}
+
 fn invalid(cx: &Context, window: &Window) -> CaseResult {
     let files = folder(cx)?;
     let _node = compute(cx)?;
     let map = hw::memory::map(generation(cx));
-    for address in [map.sram_base - 8, map.cfg_base + map.cfg_size, 1 << 60] {
+    let end = map.cfg_base + map.cfg_size;
+    // The last is where the window would end behind the registers.
+    for address in [map.sram_base - 8, end, 1 << 60, end + 4 - window.bytes] {
         aim(&files, address)?;
         errno(&format!("read at {address:#x}"), files.text(window.name), Errno::EINVAL)?;
         errno(&format!("write at {address:#x}"), files.write(window.name, "1"), Errno::EINVAL)?;
@@ -158,6 +205,9 @@ fn host(cx: &Context, window: &Window) -> CaseResult {
         pages.read(offset, &mut word[..bytes]);
         equal("what the process sees", u64::from_le_bytes(word), 0x5566_7788)?;
     }
+    // What begins inside and ends behind the mapping is not mapped.
+    aim(&files, map.address() + 3 * 4096 + 4 - window.bytes)?;
+    errno("read across the end", files.text(window.name), Errno::EINVAL)?;
     succeed("UNMAP", map.unmap())
 }
 

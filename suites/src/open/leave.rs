@@ -13,6 +13,7 @@ use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::{Asics, Request};
 use device::CsRequest;
 use nix::errno::Errno;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 use uapi::accel::{self, hl_info_device_status, hl_open_stats_info};
 
@@ -128,17 +129,18 @@ fn working(cx: &Context) -> CaseResult {
     let before = reset::resets(&control)?;
     let mut log = Log::from_now()?;
     let card = Card::open(cx)?;
-    let job = stuck(&card)?;
-    card.submit(&CsRequest::execute([job.chunk()]))?;
-    // The close finds it: neither destroyed nor unmapped.
-    std::mem::forget(job);
+    // Neither destroyed nor unmapped: the close finds both.
+    let job = ManuallyDrop::new(stuck(&card)?);
+    for _ in 0..2 {
+        card.start(&job)?;
+    }
     let Card { node, .. } = card;
     succeed("close", node.close())?;
     reset::begun(&control, before)?;
     reset::done(&control)?;
     let said = log.with("closed FD but device still in use")?;
     equal("lines about what keeps the device", said.len(), 1)?;
-    check(said[0].contains("[1 active CS]"), &format!("{:?} names the submission", said[0]))?;
+    check(said[0].contains("[2 active CS]"), &format!("{:?} counts the submissions", said[0]))?;
     let card = Card::open(cx)?;
     card.still_runs(card.upload(0))
 }

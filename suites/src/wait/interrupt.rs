@@ -6,6 +6,7 @@ use super::{DOORBELL, ended_by_a_signal, words};
 use crate::common::submit::{Beside, Card, Job, PATIENCE_US};
 use crate::common::typed::need;
 use crate::common::wait::Ticks;
+use crate::cs::faulty;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
 use device::{CommandBuffer, Errno, Pages, Pointer, WaitAnswer, WaitRequest};
@@ -33,6 +34,11 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("wait/interrupt/ends_when_its_time_is_over", &["WAIT-INTR-007"], over),
         Case::new("wait/interrupt/rejects_unreadable_values", &["WAIT-INTR-008"], unreadable)
             .logs(copy),
+        Case::new("wait/interrupt/fails_when_its_value_goes_away", &["WAIT-INTR-008"], goes)
+            .logs(copy),
+        Case::new("wait/interrupt/rejects_decoders_that_are_off", &["WAIT-INTR-004"], off)
+            .personality("binned", faulty)
+            .logs(wrong),
         Case::new("wait/interrupt/wakes_when_the_value_is_there", &["WAIT-INTR-009"], arrives),
         Case::new("wait/interrupt/goes_on_below_the_value", &["WAIT-INTR-010"], below),
         Case::new(
@@ -61,6 +67,8 @@ pub(super) fn cases() -> Vec<Case> {
 
 const NONE: &[&str] = &["WAIT-INTR-001", "WAIT-CS-019"];
 const RANGE: &[&str] = &["WAIT-INTR-002", "WAIT-INTR-003", "WAIT-INTR-004"];
+/// Decoders of the chip (gaudi2P.h: NUMBER_OF_DEC).
+const DECODERS: u32 = 10;
 /// Interrupts of all queues and of all decoders (habanalabs_accel.h).
 const ANY_QUEUE: u32 = HL_WAIT_CS_FLAGS_ANY_CQ_INTERRUPT >> 20;
 const ANY_DECODER: u32 = HL_WAIT_CS_FLAGS_ANY_DEC_INTERRUPT >> 20;
@@ -204,6 +212,44 @@ fn unreadable(cx: &Context) -> CaseResult {
         errno("WAIT_CS", card.node.wait(&request).result, Errno::EFAULT)?;
     }
     Ok(())
+}
+
+/// A decoder that is off, since a faulty one is (gaudi2.c: gaudi2_set_dec_binning_masks),
+/// raises no interrupts.
+fn off(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let on = succeed("INFO HW_IP", card.node.hw_ip())?.decoder_enabled_mask;
+    check((1..(1 << DECODERS) - 1).contains(&on), "some decoders are on, and some are off")?;
+    let pages = memory(1)?;
+    for number in 0..DECODERS {
+        let request = WaitRequest::interrupt(number, at(&pages), 1, 0);
+        let answer = card.node.wait(&request);
+        if on & (1 << number) == 0 {
+            errno("WAIT_CS", answer.result, Errno::EINVAL).map_err(|stop| stop.request(&number))?;
+        } else {
+            done(&answer, HL_WAIT_CS_STATUS_COMPLETED).map_err(|stop| stop.request(&number))?;
+        }
+    }
+    Ok(())
+}
+
+/// The driver looks again when the interrupt comes.
+fn goes(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let (first, _) = interrupts(&card)?;
+    let pages = memory(0)?;
+    let job = raising(&card, first)?;
+    let request = WaitRequest::interrupt(first, at(&pages), 7, PATIENCE_US);
+    let node = &card.node;
+    let answer = std::thread::scope(|scope| -> CaseResult<_> {
+        let beside = Beside::start(scope, || node.wait(&request))?;
+        beside.asleep()?;
+        need("memory nobody may read", pages.closed())?;
+        card.run(&job)?;
+        beside.join()
+    })?;
+    errno("WAIT_CS", answer.result, Errno::EFAULT).map_err(|stop| stop.request(&answer))?;
+    woken(&card, first, first)
 }
 
 /// A job that raises an interrupt.

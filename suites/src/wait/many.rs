@@ -3,9 +3,9 @@
 //! hl_cs_poll_fences). Gaudi only.
 
 use super::{ended_by_a_signal, words};
-use crate::common::submit::{Beside, Card, Held, Job, PATIENCE_US};
-use crate::common::wait::Ticks;
-use case::{Case, CaseResult, Context, Stop, equal, errno, succeed};
+use crate::common::submit::{Beside, Card, Held, Job, PATIENCE, PATIENCE_US};
+use crate::common::wait::{self, Ticks};
+use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::Asics;
 use device::{CsRequest, Errno, Pointer, WaitAnswer, WaitRequest};
 use std::time::Duration;
@@ -39,6 +39,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("wait/many/tells_when_the_first_was_done", &["WAIT-MULTI-012"], stamps),
         Case::new("wait/many/goes_on_after_the_end_of_another", &["WAIT-MULTI-007"], another)
             .model(),
+        Case::new("wait/many/ends_of_others_do_not_prolong_it", PROLONG, time_left)
+            .model()
+            .budget(30),
     ];
     cases = cases.into_iter().map(|case| case.on(Asics::GAUDI)).collect();
     let unsupported =
@@ -47,6 +50,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(unsupported.on(Asics::GAUDI2).logs(&["Wait for multi CS is not supported"]));
     cases
 }
+
+const PROLONG: &[&str] = &["WAIT-MULTI-007", "WAIT-MULTI-010"];
 
 #[track_caller]
 fn expect(answer: &WaitAnswer, status: u32, completed: u32) -> CaseResult {
@@ -193,7 +198,11 @@ fn gone(cx: &Context) -> CaseResult {
     card.finish(sequence)?;
     for list in [[0, sequence], [sequence, 0]] {
         let answer = card.node.wait(&WaitRequest::multi_cs(&list, PATIENCE_US));
+        let at = |stop: Stop| stop.request(&answer);
         expect(&answer, HL_WAIT_CS_STATUS_COMPLETED, 0b11)?;
+        // The first that was done may be the one that is gone, so no time is told.
+        equal("flags", answer.flags, HL_WAIT_CS_STATUS_FLAG_GONE).map_err(at)?;
+        equal("timestamp", answer.timestamp_nsec, 0).map_err(at)?;
     }
     Ok(())
 }
@@ -330,16 +339,45 @@ fn another(cx: &Context) -> CaseResult {
     let (shared, late) = (card.upload(0), card.upload(1));
     let jobs = [card.nop(shared)?, card.nop(late)?];
     let held = Held::new(cx, &[late])?;
-    let sequence = card.submit(&CsRequest::execute([jobs[0].chunk(), jobs[1].chunk()]))?;
+    let awaited = CsRequest::execute([jobs[0].chunk(), jobs[1].chunk()]).timestamp();
+    let other = CsRequest::execute([jobs[0].chunk()]).timestamp();
+    let sequence = card.submit(&awaited)?;
     let request = WaitRequest::multi_cs(&[sequence], PATIENCE_US);
     let answer = while_waiting(&card, &request, || {
         // Others end on a queue that the awaited one uses, too; that wakes the wait for nothing.
         for _ in 0..20 {
-            card.run(&jobs[0])?;
+            card.finish(card.submit(&other)?)?;
         }
         held.release()
     })?;
-    expect(&answer, HL_WAIT_CS_STATUS_COMPLETED, 1)
+    expect(&answer, HL_WAIT_CS_STATUS_COMPLETED, 1)?;
+    let own = card.node.wait(&WaitRequest::cs(sequence, 0));
+    equal("timestamp", answer.timestamp_nsec, own.timestamp_nsec).map_err(|stop| stop.request(&own))
+}
+
+/// Ends of others that wake the wait for nothing do not give it its time anew.
+fn time_left(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let (shared, late) = (card.upload(0), card.upload(1));
+    let jobs = [card.nop(shared)?, card.nop(late)?];
+    let held = Held::new(cx, &[late])?;
+    let sequence = card.submit(&CsRequest::execute([jobs[0].chunk(), jobs[1].chunk()]))?;
+    let limit = Duration::from_millis(500);
+    let request = WaitRequest::multi_cs(&[sequence], limit.as_micros() as u64);
+    let (node, card) = (&card.node, &card);
+    let answer = std::thread::scope(|scope| -> CaseResult<_> {
+        let beside = Beside::start(scope, || node.wait(&request))?;
+        beside.asleep()?;
+        let over = wait::until(PATIENCE, || {
+            card.run(&jobs[0])?;
+            Ok(beside.is_done().then_some(()))
+        })?;
+        check(over.is_some(), "the time of the wait is over while others end")?;
+        beside.join()
+    })?;
+    expect(&answer, HL_WAIT_CS_STATUS_BUSY, 0)?;
+    held.release()?;
+    card.finish(sequence)
 }
 
 fn unsupported(cx: &Context) -> CaseResult {
