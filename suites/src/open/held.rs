@@ -5,6 +5,7 @@
 
 use super::compute::works;
 use crate::common::node::Node;
+use crate::common::typed::generation;
 use crate::common::window::Window;
 use crate::common::{files, wait};
 use crate::info::call::ask;
@@ -43,12 +44,6 @@ pub fn cases() -> Vec<Case> {
             releasing,
         )
         .module_parameters("memory_scrub=1"),
-        Case::new(
-            "open/close/scrubs_device_memory_when_told_to",
-            &["OPEN-026", "SEC-001"],
-            scrubbed,
-        )
-        .module_parameters("memory_scrub=1"),
         Case::new("open/compute/is_refused_while_memory_is_scrubbed", &["OPEN-007"], scrubbing),
         Case::new("open/close/resets_a_device_that_is_not_idle", &["OPEN-022"], busy)
             .resets(1)
@@ -59,7 +54,19 @@ pub fn cases() -> Vec<Case> {
             restored,
         ),
     ];
-    cases.into_iter().map(|case| case.model().on(Asics::GAUDI).budget(60)).collect()
+    let of_gaudi = cases.into_iter().map(|case| case.model().on(Asics::GAUDI));
+    let scrubs = [
+        Case::new(
+            "open/close/scrubs_device_memory_when_told_to",
+            &["OPEN-026", "SEC-001"],
+            scrubbed,
+        ),
+        Case::new("open/close/leaves_nothing_of_its_user_when_told_to", &["SEC-001"], gone),
+        Case::new("open/close/leaves_no_packets_of_a_scrub_behind", &["OPEN-026"], packets)
+            .on(Asics::GAUDI2),
+    ];
+    let scrubs = scrubs.into_iter().map(|case| case.module_parameters("memory_scrub=1"));
+    of_gaudi.chain(scrubs).map(|case| case.budget(60)).collect()
 }
 
 fn stats(node: &Node) -> CaseResult<hl_open_stats_info> {
@@ -114,30 +121,71 @@ fn watch(cx: &Context, control: &Node) -> CaseResult {
     Ok(())
 }
 
-/// First and last words of what a user may use of SRAM and of device memory.
-fn places(node: &Node) -> CaseResult<[u64; 4]> {
+/// What a user may use of SRAM and of device memory: the first and the last words, and some of
+/// device memory between.
+fn places(cx: &Context, node: &Node) -> CaseResult<[u64; 5]> {
     let info: accel::hl_info_hw_ip_info = ask(node)?;
+    let map = hw::memory::map(generation(cx));
     let sram = info.sram_base_address;
-    let dram = info.dram_base_address;
-    Ok([sram, sram + u64::from(info.sram_size) - 4, dram, dram + info.dram_size - 4])
+    let dram = map.dram_base + map.dram_user_offset;
+    let last = [sram + u64::from(info.sram_size) - 4, dram + info.dram_size - 4];
+    Ok([sram, last[0], dram, dram + 0x1_2345_6780, last[1]])
+}
+
+/// The value that scrubs leave.
+fn scrub_value(cx: &Context) -> CaseResult<u64> {
+    let value = files::read(&files::debugfs(cx, "memory_scrub_val")?)?;
+    files::parse(&value).ok_or_else(|| Stop::Broken(format!("memory_scrub_val is {value:?}")))
+}
+
+/// What a user wrote to a place.
+fn secret(index: usize) -> u32 {
+    0x5ec2_e700 + index as u32
+}
+
+/// A user writes to all places and closes: what is there then.
+fn left(cx: &Context) -> CaseResult<Vec<(u64, u32)>> {
+    let memory = Window::new(cx)?;
+    let node = Node::compute(cx)?;
+    let places = places(cx, &node)?;
+    for (index, place) in places.into_iter().enumerate() {
+        memory.write(place, secret(index))?;
+        equal("a word written through debugfs", memory.read(place)?, secret(index))?;
+    }
+    succeed("close", node.close())?;
+    places.into_iter().map(|place| Ok((place, memory.read(place)?))).collect()
 }
 
 fn scrubbed(cx: &Context) -> CaseResult {
-    let memory = Window::new(cx)?;
-    let value = files::read(&files::debugfs(cx, "memory_scrub_val")?)?;
-    let value = files::parse(&value)
-        .ok_or_else(|| Stop::Broken(format!("memory_scrub_val is {value:?}")))?;
-    let node = Node::compute(cx)?;
-    let places = places(&node)?;
-    for (index, place) in (1u32..).zip(places) {
-        memory.write(place, 0x5ec2_e700 + index)?;
-        equal("a word written through debugfs", memory.read(place)?, 0x5ec2_e700 + index)?;
-    }
-    succeed("close", node.close())?;
-    for place in places {
+    let value = scrub_value(cx)?;
+    for (place, word) in left(cx)? {
         let half = if place % 8 == 0 { value } else { value >> 32 };
-        let what = format!("the word at {place:#x} after the close");
-        equal(&what, memory.read(place)?, half as u32)?;
+        equal(&format!("the word at {place:#x} after the close"), word, half as u32)?;
+    }
+    works(&Node::compute(cx)?)
+}
+
+fn gone(cx: &Context) -> CaseResult {
+    for (index, (place, word)) in left(cx)?.into_iter().enumerate() {
+        let what = format!("nothing of the user at {place:#x} after the close, there is {word:#x}");
+        check(word != secret(index), &what)?;
+    }
+    works(&Node::compute(cx)?)
+}
+
+/// The driver puts the packets of a scrub where the user's memory begins, and says that it zeroes
+/// them (`gaudi2.c: gaudi2_memset_device_memory`): one for 2 GiB. Each word is zero or scrubbed.
+fn packets(cx: &Context) -> CaseResult {
+    const PACKET: u64 = 24;
+    const EACH: u64 = 2 << 30;
+    let (value, memory) = (scrub_value(cx)?, Window::new(cx)?);
+    let node = Node::compute(cx)?;
+    let (info, [_, _, dram, ..]) = (ask::<accel::hl_info_hw_ip_info>(&node)?, places(cx, &node)?);
+    succeed("close", node.close())?;
+    for place in (dram..dram + info.dram_size.div_ceil(EACH) * PACKET).step_by(4) {
+        let word = memory.read(place)?;
+        let scrubbed = [0, value as u32, (value >> 32) as u32].contains(&word);
+        check(scrubbed, &format!("no packet at {place:#x} after the close, there is {word:#x}"))?;
     }
     works(&Node::compute(cx)?)
 }
