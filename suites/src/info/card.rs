@@ -6,6 +6,7 @@ use super::another_card;
 use super::call::{ask, text};
 use crate::common::files;
 use crate::common::node::Node;
+use crate::cs::faulty;
 use case::{Case, CaseResult, Context, check, equal};
 use control::{Asic, Asics};
 use uapi::accel::hl_info_hw_ip_info;
@@ -53,6 +54,15 @@ pub fn cases() -> Vec<Case> {
         Case::new("info/hw_ip_info/enables_every_engine_of_gaudi", fields, gaudi_engines)
             .control_only()
             .on(Asics::GAUDI),
+        Case::new("info/hw_ip_info/enables_every_engine_of_gaudi2", fields, gaudi2_engines)
+            .control_only()
+            .model()
+            .on(Asics::GAUDI2),
+        Case::new("info/hw_ip_info/spares_stand_in_for_faulty_engines", fields, gaudi2_engines)
+            .control_only()
+            .model()
+            .personality("binned", faulty)
+            .on(Asics::GAUDI2),
         Case::new("info/hw_ip_info/leaves_reserved_fields_zero", fields, reserved).control_only(),
     ]
 }
@@ -125,9 +135,32 @@ fn no_interrupts(cx: &Context) -> CaseResult {
 
 fn interrupts(cx: &Context) -> CaseResult {
     let info = info(cx)?;
-    check(info.first_available_interrupt_id != NO_INTERRUPT, "there is a first user interrupt")?;
-    check(info.number_of_user_interrupts > 0, "there are user interrupts")?;
-    check(info.tpc_interrupt_id != NO_INTERRUPT, "there is a TPC interrupt")
+    // `gaudi2P.h: GAUDI2_IRQ_NUM_*`, `GAUDI2_NUM_USER_INTERRUPTS`.
+    equal("first_available_interrupt_id", info.first_available_interrupt_id, 48)?;
+    equal("number_of_user_interrupts", info.number_of_user_interrupts, 64)?;
+    equal("tpc_interrupt_id", info.tpc_interrupt_id, 46)
+}
+
+/// The spare of a kind of engine is off when another is faulty, and in its place
+/// (`gaudi2.c: gaudi2_set_tpc_binning_masks`, `gaudi2_set_dec_binning_masks`,
+/// `gaudi2_set_edma_binning_masks`).
+fn gaudi2_engines(cx: &Context) -> CaseResult {
+    let info = info(cx)?;
+    let card = cx.model()?.personality()?;
+    let without = |all: u32, spare: u32, faulty: u64| match faulty {
+        0 => all,
+        _ => all & !(1 << spare),
+    };
+    let tpcs = without(0x1ff_ffff, 24, card.tpc_binning);
+    equal("tpc_enabled_mask_ext", info.tpc_enabled_mask_ext, tpcs.into())?;
+    let decoders = without(0x3ff, 9, card.decoder_binning);
+    equal("decoder_enabled_mask", u64::from(info.decoder_enabled_mask), decoders.into())?;
+    let edmas = without(0xff, 7, card.edma_binning.into());
+    equal("edma_enabled_mask", u64::from(info.edma_enabled_mask), edmas.into())?;
+    equal("rotator_enabled_mask", info.rotator_enabled_mask, 0b11)?;
+    equal("mme_master_slave_mode", info.mme_master_slave_mode, 1)?;
+    // `gaudi2_async_events.h: GAUDI2_EVENT_SIZE`.
+    equal("num_of_events", info.num_of_events, 1329)
 }
 
 fn masks(cx: &Context) -> CaseResult {
