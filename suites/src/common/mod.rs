@@ -13,5 +13,6 @@ pub mod node;
 pub mod submit;
 pub mod typed;
 pub mod unbound;
+pub mod victim;
 pub mod wait;
 pub mod window;

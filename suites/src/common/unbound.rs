@@ -4,6 +4,7 @@
 use super::submit::operational;
 use super::{files, wait};
 use case::{CaseResult, Context, Stop, check};
+use nix::errno::Errno;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +34,12 @@ impl<'a> Unbound<'a> {
         let cx = self.cx;
         self.bind_as(&cx.at.compute, &cx.at.control)?;
         operational(cx)
+    }
+
+    /// What the kernel says to a bind.
+    pub fn try_bind(&self) -> Result<(), Errno> {
+        let result = std::fs::write(self.driver.join("bind"), &self.device);
+        result.map_err(|why| Errno::from_raw(why.raw_os_error().unwrap_or(0)))
     }
 
     /// Binds the driver again, which makes these nodes.

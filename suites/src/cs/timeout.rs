@@ -51,7 +51,11 @@ pub(super) fn cases() -> Vec<Case> {
             .model()
             .budget(120)
             .logs(LOG),
-        Case::new("cs/timeout/the_time_of_the_driver_can_be_changed", &["CS-OK-006"], changed)
+        Case::new("cs/timeout/the_time_of_the_driver_can_be_changed", CHANGED, changed)
+            .model()
+            .budget(120)
+            .logs(LOG),
+        Case::new("cs/timeout/the_driver_may_have_none", &["DBGFS-081"], none)
             .model()
             .budget(120)
             .logs(LOG),
@@ -59,7 +63,8 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 const ENDED: &[&str] = &["CS-OK-003", "CS-OK-008", "WAIT-CS-010", "WAIT-CS-013"];
-const LISTENS: &[&str] = &["CS-OK-010", "WAIT-CS-014"];
+const LISTENS: &[&str] = &["CS-OK-010", "WAIT-CS-014", "EVT-003", "EVT-004"];
+const CHANGED: &[&str] = &["CS-OK-006", "DBGFS-080"];
 const LOG: &[&str] = &[
     "has not finished in",
     "has timed-out while user process",
@@ -206,7 +211,8 @@ fn listens(cx: &Context) -> CaseResult {
     errno("next WAIT_CS", card.node.wait_cs(sequence, 0), Errno::EBUSY)?;
     let events = succeed("GET_EVENTS", card.node.take_events())?;
     let expected = HL_NOTIFIER_EVENT_CS_TIMEOUT | HL_NOTIFIER_EVENT_DEVICE_RESET;
-    equal("events", events & expected, expected)?;
+    equal("events", events, expected)?;
+    equal("signals of the eventfd", event.read(), Ok(1))?;
     let captured = succeed("INFO CS_TIMEOUT_EVENT", card.node.cs_timeout_event())?;
     equal("submission of the event", captured.seq, sequence)?;
     equal("hard resets before the close", hard_resets(cx)?, resets)?;
@@ -342,4 +348,24 @@ fn changed(cx: &Context) -> CaseResult {
     // In reset or not, a queue that does not exist is refused.
     let rejection = Rejection::invalid(Errno::EINVAL);
     card.rejects(&CsRequest::signal(u32::MAX), rejection)
+}
+
+/// Twice as long as it takes until a submission with a second is noted.
+fn none(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let path = files::debugfs(cx, "timeout_locked")?;
+    let before = files::read(&path)?;
+    let job = card.nop(card.upload(0))?;
+    let held = Held::new(cx, &[card.upload(0)])?;
+    files::write(&path, "0")?;
+    let request = CsRequest::execute([job.chunk()]).flags(HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT);
+    let result = card.submit(&request);
+    files::write(&path, &before)?;
+    let sequence = result?;
+    let status = succeed("WAIT_CS", card.node.wait_cs(sequence, 2_000_000))?;
+    let event = succeed("INFO CS_TIMEOUT_EVENT", card.node.cs_timeout_event())?;
+    held.release()?;
+    card.finish(sequence)?;
+    equal("status after two seconds", status, HL_WAIT_CS_STATUS_BUSY)?;
+    check(event.seq != sequence, "a submission without a time does not take too long")
 }

@@ -20,7 +20,7 @@ const LISTS: &[(&str, &str)] = &[
 
 /// Every file of an unsecured card and its mode (debugfs.c: add_files_to_device,
 /// add_secured_nodes).
-const FILES: &[(&str, u32)] = &[
+pub(crate) const FILES: &[(&str, u32)] = &[
     ("addr", 0o644),
     ("clk_gate", 0o644),
     ("command_buffers", 0o644),

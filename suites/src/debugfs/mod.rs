@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! The device's files in debugfs (debugfs.c).
 //!
-//! Not covered: power states and suspending of the card, state dumps of a hanging submission
-//! (area of submissions), files of later kernels.
+//! Not covered: power states of the card, files of later kernels.
 
 mod device_file;
 mod listing;
 mod memory;
 mod mmu;
+mod state;
 mod values;
+
+pub(crate) use listing::FILES;
 
 use case::{Case, CaseResult, Context, Stop};
 use device::sysfs::Attributes;
@@ -16,7 +18,14 @@ use std::path::Path;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    let parts = [listing::cases, memory::cases, mmu::cases, values::cases, device_file::cases];
+    let parts = [
+        listing::cases,
+        memory::cases,
+        mmu::cases,
+        values::cases,
+        device_file::cases,
+        state::cases,
+    ];
     parts.iter().flat_map(|part| part()).collect()
 }
 

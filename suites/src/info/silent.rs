@@ -163,7 +163,7 @@ fn lost(cx: &Context) -> CaseResult {
 }
 
 /// Waits until a heartbeat was answered: the next one is 10 s away.
-pub(super) fn after_a_heartbeat(cx: &Context) -> CaseResult {
+pub(in crate::info) fn after_a_heartbeat(cx: &Context) -> CaseResult {
     let count = || -> CaseResult<u64> {
         let seen = cx.model()?.seen()?.cpu_packets;
         Ok(seen.iter().find(|(opcode, _)| *opcode == HEARTBEAT_PACKET).map_or(0, |(_, n)| *n))

@@ -58,7 +58,7 @@ pub fn cases() -> Vec<Case> {
     let scrubs = [
         Case::new(
             "open/close/scrubs_device_memory_when_told_to",
-            &["OPEN-026", "SEC-001"],
+            &["OPEN-026", "SEC-001", "PARAM-003"],
             scrubbed,
         ),
         Case::new("open/close/leaves_nothing_of_its_user_when_told_to", &["SEC-001"], gone),

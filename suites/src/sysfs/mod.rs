@@ -4,8 +4,11 @@
 //! Not covered: attributes that no modelled chip has.
 
 mod attributes;
+mod leaves;
 mod memory;
 mod monitors;
+mod parameters;
+mod reset;
 mod writes;
 
 use case::{Case, Context};
@@ -13,7 +16,15 @@ use device::sysfs::Attributes;
 
 /// Every case of the area.
 pub fn cases() -> Vec<Case> {
-    let parts = [attributes::cases, writes::cases, monitors::cases, memory::cases];
+    let parts = [
+        attributes::cases,
+        writes::cases,
+        monitors::cases,
+        memory::cases,
+        reset::cases,
+        leaves::cases,
+        parameters::cases,
+    ];
     parts.iter().flat_map(|part| part()).collect()
 }
 

@@ -6,7 +6,11 @@ use crate::common::files::Disabled;
 use crate::common::node::Node;
 use crate::info::reset;
 use case::{Case, CaseResult, Context, check, equal, errno, succeed};
+use control::Request;
 use device::Errno;
+
+/// CPUCP_PACKET_FREQUENCY_GET (`cpucp_if.h`).
+const FREQUENCY_GET: u16 = 10;
 
 /// Attributes that only an operational device has, and their rows.
 const OPERATIONAL: &[(&str, &str, bool)] = &[
@@ -34,6 +38,21 @@ pub(super) fn cases() -> Vec<Case> {
             .logs(&["Hard-Reset requested through sysfs", "Device CPU", "Failed", "Error"])
             .resets(1)
             .budget(90),
+        Case::new(
+            "sysfs/clk_max_freq_mhz/gives_an_error_when_firmware_does",
+            &["SYSFS-032"],
+            |cx| {
+                let answer = {
+                    let request = Request::FailCpu { opcode: FREQUENCY_GET, rc: 1, result: None };
+                    cx.model()?.order(request)?;
+                    attributes(cx).text("clk_max_freq_mhz")
+                };
+                errno("read", answer, Errno::EIO)?;
+                frequency(cx, "clk_cur_freq_mhz")
+            },
+        )
+        .model()
+        .logs(&["Failed to get frequency of PLL", "F/W", "Failed to"]),
         Case::new("sysfs/hard_reset/cannot_be_read", &["SYSFS-018"], |cx| {
             errno("read", attributes(cx).text("hard_reset"), Errno::EACCES)
         }),

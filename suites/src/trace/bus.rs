@@ -28,6 +28,11 @@ pub(super) fn cases() -> Vec<Case> {
             .personality("static", |card| card.boot = BootProtocol::Static)
             .control_only()
             .budget(90),
+        Case::new("trace/elbi/tells_each_read", &["TRACE-013"], looks)
+            .on(Asics::GAUDI)
+            .personality("static", |card| card.boot = BootProtocol::Static)
+            .control_only()
+            .budget(90),
     ]
 }
 
@@ -106,4 +111,16 @@ fn elbi(cx: &Context) -> CaseResult {
     check(!selected.is_empty(), &format!("{:#x} is written to, {events:?}", DBI.0))?;
     let first = selected.iter().find(|value| **value != DBI.1);
     equal("a value that was not written there", first, None)
+}
+
+/// `CPU_BOOT_DEV_STS0`, low word of its address: a probe asks there who sets up the windows
+/// (`gaudi.c: gaudi_early_init`). Firmware of the static protocol announces nothing.
+const BOOT_STATUS: u64 = 0xfcc4_b150;
+
+fn looks(cx: &Context) -> CaseResult {
+    let unbound = Unbound::new(cx)?;
+    let tracing = Tracing::of(cx, &["elbi_read"])?;
+    unbound.bind()?;
+    let events = tracing.events()?.into_iter().map(|e| Ok((e.number("addr")?, e.number("val")?)));
+    equal("reads", events.collect::<CaseResult<Vec<_>>>()?, vec![(BOOT_STATUS, 0)])
 }

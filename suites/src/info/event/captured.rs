@@ -173,7 +173,7 @@ pub(super) fn poke(cx: &Context, offset: u64, value: u32) -> CaseResult {
 
 /// Lets the MMU report a fault at an address of 50 bits; that of Gaudi2 is the one for memory of the
 /// host.
-fn post_fault(cx: &Context, node: &Node, address: u64) -> CaseResult {
+pub(super) fn post_fault(cx: &Context, node: &Node, address: u64) -> CaseResult {
     let (low, high) = (address as u32, (address >> 32) as u32);
     match cx.asic() {
         Asic::Gaudi => {
@@ -323,7 +323,7 @@ fn rounds(cx: &Context) -> CaseResult {
 }
 
 /// What is told of an access that was not allowed.
-struct Razwi {
+pub(super) struct Razwi {
     /// Those that may have done it.
     engines: &'static [u32],
     flags: u32,
@@ -331,7 +331,7 @@ struct Razwi {
 }
 
 /// Lets a write that is not allowed be reported. Gaudi knows no address of it.
-fn post_razwi(cx: &Context, node: &Node) -> CaseResult<Razwi> {
+pub(super) fn post_razwi(cx: &Context, node: &Node) -> CaseResult<Razwi> {
     match cx.asic() {
         Asic::Gaudi => {
             poke(cx, mmu::WRITE_ID, TPC1)?;

@@ -9,6 +9,7 @@ mod captured;
 mod notify;
 mod opcode;
 mod throttle;
+mod told;
 
 pub(super) use captured::whole_or_nothing;
 
@@ -23,7 +24,7 @@ use uapi::accel;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
-    let parts = [notify::cases, throttle::cases, captured::cases, opcode::cases];
+    let parts = [notify::cases, throttle::cases, captured::cases, opcode::cases, told::cases];
     parts.iter().flat_map(|part| part()).map(Case::model).collect()
 }
 

@@ -27,7 +27,7 @@ const NO_PACKET: [u8; 16] = [0xff; 16];
 
 /// The stream that is used, and what stands for the lower command processor (`QMAN_STREAMS`).
 const STREAM: u8 = 1;
-const LOWER: u32 = 4;
+pub(super) const LOWER: u32 = 4;
 
 /// What the driver says.
 const LOG: &[&str] = &["H/W interrupt", "err cause", "device is not idle"];
@@ -89,7 +89,7 @@ fn stopped(cx: &Context, lower: bool) -> CaseResult {
 
 /// The queue manager of the first tensor core of Gaudi2, from CFG base
 /// (`gaudi2_blocks_linux_driver.h: mmDCORE0_TPC0_QM_BASE`).
-const TPC0_QUEUE: u64 = 0x400_a000;
+pub(super) const TPC0_QUEUE: u64 = 0x400_a000;
 
 /// The registers say that the lower processor met it; the driver captures that and resets.
 fn reported(cx: &Context) -> CaseResult {
