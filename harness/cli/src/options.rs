@@ -174,9 +174,9 @@ pub struct RunOptions {
     /// Run the i-th of n parts of the cases.
     #[arg(long, value_name = "i/n")]
     pub shard: Option<String>,
-    /// Guests side by side.
-    #[arg(long, default_value_t = 1)]
-    pub jobs: usize,
+    /// Guests side by side [default: one for each processor, four at most]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
     /// Run every case so often.
     #[arg(long, value_name = "TIMES", default_value_t = 1)]
     pub repeat: u32,

@@ -25,6 +25,12 @@ use std::time::{Duration, Instant};
 /// Memory that one guest and its model take, MiB.
 const GUEST_MIB: u64 = 1400;
 
+/// Most guests side by side when nobody says.
+const DEFAULT_JOBS: usize = 4;
+
+/// Cases that are worth a guest of their own: a boot takes as long as some tens.
+const PART: usize = 60;
+
 /// Ends of a guest that say nothing of the case that ran: it runs again when the run is resumed.
 const NO_VERDICT: &[&str] = &[end::INTERRUPTED, end::TIME, end::QEMU_DIED, end::MODEL_DIED];
 
@@ -191,8 +197,9 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// Runs what is left of a plan and reports.
     fn go(&self, plan: &[Planned], cases: &[&'a Case], past: Past) -> Result<u8> {
-        let jobs = self.options.jobs.clamp(1, most_jobs());
-        if jobs < self.options.jobs {
+        let wanted = self.options.jobs.unwrap_or_else(default_jobs).max(1);
+        let jobs = wanted.min(most_jobs());
+        if jobs < wanted {
             self.recorder.note(&format!("only {jobs} guests at a time: there is no more memory"));
         }
         let queue = Mutex::new(self.jobs(plan, cases, &past, jobs));
@@ -279,7 +286,7 @@ impl<'a> Run<'a> {
                     std::iter::repeat_n(case, left as usize)
                 };
                 let cases: Vec<&Case> = cases.into_iter().flat_map(times).collect();
-                let size = cases.len().div_ceil(side_by_side).max(1);
+                let size = cases.len().div_ceil(side_by_side).max(PART);
                 jobs.extend(cases.chunks(size).map(|part| Job {
                     target,
                     personality,
@@ -389,6 +396,11 @@ impl Retries {
         *used += 1;
         *used <= self.most
     }
+}
+
+/// Guests side by side when nobody says: what an emulated one has to do keeps a processor busy.
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().min(DEFAULT_JOBS))
 }
 
 /// How many guests the memory of this machine is good for.

@@ -2,6 +2,7 @@
 //! Hard resets that something stands in the way of, and those that nobody asked the driver for
 //! (`device.c: hl_device_reset`; `habanalabs_drv.c: hl_pci_reset_done`).
 
+use crate::common::log::Log;
 use crate::common::node::Node;
 use crate::common::submit::Card;
 use crate::common::victim::Victim;
@@ -20,9 +21,9 @@ use uapi::accel::{self, hl_info_device_status};
 /// How long anything here may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What the driver says of a reset that fails.
-const FAILS: &[&str] =
-    &["Hard-Reset requested through sysfs", "device is not idle after reset", "Failed to reset!"];
+/// What the driver says of engines that work after the chip was reset, and of the reset then.
+const BUSY: &str = "device is not idle after reset";
+const FAILS: &[&str] = &["Hard-Reset requested through sysfs", BUSY, "Failed to reset!"];
 
 pub(super) fn cases() -> Vec<Case> {
     let cases = [
@@ -111,6 +112,7 @@ fn tensor_core(asic: Asic) -> u64 {
 fn busy(cx: &Context) -> CaseResult {
     let control = Node::control(cx)?;
     let before = reset::resets(&control)?;
+    let mut log = Log::from_now()?;
     reset::start(cx)?;
     let begun = wait::until(LIMIT, || Ok((cx.model()?.seen()?.hard_resets > 0).then_some(())))?;
     cx.model()?.order(Request::Poke { offset: tensor_core(cx.asic()), value: 0 })?;
@@ -121,9 +123,11 @@ fn busy(cx: &Context) -> CaseResult {
     let text = files::attribute(cx, "status")?;
     let count = reset::resets(&control)?;
     let opened = Node::try_compute(cx).map(drop);
+    let told = log.with(BUSY)?;
     reset::start(cx)?;
     reset::done(&control)?;
     check(begun.is_some(), "the chip is reset")?;
+    equal("lines that say why", told.len(), 1)?;
     equal("status after the reset", ended, Some(accel::HL_DEVICE_STATUS_MALFUNCTION))?;
     equal("status in sysfs", text.as_str(), "Disabled")?;
     equal("hard resets with the one that failed", count, before + 1)?;
@@ -138,7 +142,12 @@ fn function(cx: &Context) -> CaseResult {
     let before = reset::resets(&control)?;
     files::write(&cx.at.pci.join("reset_method"), "flr")?;
     files::write(&cx.at.pci.join("reset"), "1")?;
-    reset::begun(&control, before)?;
+    // A card that nobody resets would be reset for its lost heartbeat, seconds later.
+    let begun = status(&control)? == accel::HL_DEVICE_STATUS_IN_RESET;
+    check(
+        begun || reset::resets(&control)? > before,
+        "the reset begins with that of the function",
+    )?;
     reset::done(&control)?;
     equal("hard resets", reset::resets(&control)?, before + 1)?;
     succeed("open", Node::try_compute(cx).map(drop))?;

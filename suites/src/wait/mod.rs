@@ -33,7 +33,7 @@ pub fn cases() -> Vec<Case> {
 
 /// Where a write of a number raises the interrupt of Gaudi2 with that number (gaudi2.h:
 /// RESERVED_VA_FOR_VIRTUAL_MSIX_DOORBELL_START).
-const DOORBELL: u64 = 0xfff0_77ff_ffff_0000;
+pub(crate) const DOORBELL: u64 = 0xfff0_77ff_ffff_0000;
 
 /// The arguments of a wait as words.
 fn words(arguments: &uapi::accel::hl_wait_cs_args) -> [u64; 7] {
