@@ -49,7 +49,7 @@ struct Told {
 const KINDS: &[Told] = &[
     Told {
         rule: "tells_of_an_assertion_of_a_tensor_core",
-        rows: &[],
+        rows: &["EVT-003"],
         gaudi2: &["EVT-001"],
         log: &["H/W interrupt", "Received TPC assert"],
         resets: 0,
