@@ -40,8 +40,9 @@ const BOUNDS: &[(u32, usize, u32, u32)] = &[
     (accel::DRM_IOCTL_HL_WAIT_CS, 3, 0, 0),
     (accel::DRM_IOCTL_HL_WAIT_CS, 6, 0xff, 0),
     (accel::DRM_IOCTL_HL_WAIT_CS, 7, 0, 0),
-    // cq_counters_offset, upper half: bytes from there on must not wrap, D4.
-    (accel::DRM_IOCTL_HL_WAIT_CS, 9, 0xfff, 0),
+    // cq_counters_offset, upper half: so many words from a kernel's address on must not wrap, D4
+    // (the lowest that wraps is 0x6e0, from where vmalloc begins).
+    (accel::DRM_IOCTL_HL_WAIT_CS, 9, 0x3ff, 0),
     // timestamp_handle: never that of a command buffer, D2.
     (accel::DRM_IOCTL_HL_WAIT_CS, 11, u32::MAX, 1),
     // Sizes of MEMORY, upper half: terabytes meet D8. num_of_elements: none at all is D7.
