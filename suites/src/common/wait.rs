@@ -3,6 +3,7 @@
 
 use case::{CaseResult, Stop, check};
 use nix::time::{ClockId, clock_gettime};
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 /// Asks until the answer is `Some`, or until the deadline has passed.
@@ -22,6 +23,18 @@ pub fn until<T>(
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
     }
+}
+
+/// Reads until the value is the expected one; fails when it is another at the deadline.
+#[track_caller]
+pub fn equal<T: Debug + PartialEq>(
+    name: &str,
+    limit: Duration,
+    mut read: impl FnMut() -> CaseResult<T>,
+    expected: T,
+) -> CaseResult {
+    until(limit, || Ok((read()? == expected).then_some(())))?;
+    case::equal(name, read()?, expected)
 }
 
 /// The longest tick of a kernel (HZ=100). Its clock and its count of ticks move together, but may
@@ -68,6 +81,23 @@ mod tests {
         assert_eq!(moved.unwrap(), Some(()));
         start.lasted(Duration::ZERO).unwrap();
         Ticks::now().unwrap().lasted(Duration::from_secs(60)).unwrap_err();
+    }
+
+    #[test]
+    fn a_value_may_take_its_time_and_has_to_stay() {
+        let becomes = |values: &[u32]| {
+            let mut values = values.iter().copied();
+            let mut last = 0;
+            let read = || {
+                last = values.next().unwrap_or(last);
+                Ok(last)
+            };
+            equal("value", Duration::from_millis(1), read, 2)
+        };
+        becomes(&[1, 2]).unwrap();
+        becomes(&[1]).unwrap_err();
+        becomes(&[3]).unwrap_err();
+        becomes(&[1, 2, 3]).unwrap_err();
     }
 
     #[test]

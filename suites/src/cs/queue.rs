@@ -3,9 +3,11 @@
 //! gaudi_parse_cb_no_ext_queue; gaudi2.c: gaudi2_validate_cb_address).
 
 use crate::common::eventfd::eventfd;
-use crate::common::submit::{Card, Counters, PATIENCE, Rejection, hard_resets, operational};
+use crate::common::submit::{
+    Card, Counters, PATIENCE, Rejection, counted, hard_resets, operational,
+};
 use crate::common::wait;
-use case::{Case, CaseResult, Context, Stop, check, equal, succeed};
+use case::{Case, CaseResult, Context, Stop, check, succeed};
 use control::{Asics, FindingKind, Personality};
 use device::{Chunk, CsRequest, Errno};
 use hw::Generation;
@@ -73,7 +75,7 @@ fn unparsed(cx: &Context) -> CaseResult {
     succeed("close", node.close())?;
     operational(cx)?;
     check(told.is_some(), "the user is told of what the device met")?;
-    equal("hard resets", hard_resets(cx)?, resets + 1)?;
+    counted(cx, resets + 1)?;
     let card = Card::open(cx)?;
     card.still_runs(card.upload(0))
 }

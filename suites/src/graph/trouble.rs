@@ -7,6 +7,7 @@
 use super::{done, routine};
 use crate::common::submit::{hard_resets, operational};
 use crate::common::typed::compute;
+use crate::common::wait;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::{Asics, FindingKind};
 use device::{Errno, Node, WaitAnswer, WaitRequest};
@@ -17,6 +18,7 @@ use graph::schedule::Programs;
 use graph::stopped::Fault;
 use graph::{DataType, Graph, Op, Routine, Session, Shape, Share, TensorId};
 use hw::packet::{Body, Packet};
+use std::time::Duration;
 use tpc::bundle::{Bundle, Slots};
 use tpc::isa::Slot;
 use uapi::accel::{HL_WAIT_CS_STATUS_ABORTED, HL_WAIT_CS_STATUS_TIMEDOUT};
@@ -53,6 +55,8 @@ const LOG: &[&str] = &[
 /// Before it resets, the driver reads all sync objects (state_dump.c: hl_state_dump) of a device
 /// that is busy.
 const PATIENCE_US: u64 = 120_000_000;
+/// The driver prints a line between the end of a reset and the count of it.
+const SOON: Duration = Duration::from_secs(5);
 const F32: DataType = DataType::F32;
 /// A vector for each core.
 const COUNT: u32 = 8 * 64;
@@ -98,6 +102,12 @@ fn ended(answer: &WaitAnswer, error: Errno, status: u32) -> CaseResult {
     equal("status", answer.status, status).map_err(at)
 }
 
+/// The driver counts a reset when the device is operational already (device.c: hl_device_reset).
+fn was_reset(cx: &Context, before: u64) -> CaseResult {
+    let counted = wait::until(SOON, || Ok((hard_resets(cx)? > before).then_some(())))?;
+    check(counted.is_some(), "the device was reset")
+}
+
 /// Runs a graph that does not end, then sees the device come back. Gives the page fault, if there
 /// was one; the node of the name has to be the first that did not finish.
 fn stuck_at(
@@ -116,7 +126,7 @@ fn stuck_at(
     };
     leave(cx, node)?;
     ended(&answer, Errno::ETIMEDOUT, HL_WAIT_CS_STATUS_TIMEDOUT)?;
-    check(hard_resets(cx)? > resets, "the device was reset")?;
+    was_reset(cx, resets)?;
     equal("first node that did not finish", stopped.node.as_deref(), Some(name))?;
     Ok(stopped.fault)
 }
@@ -178,7 +188,7 @@ fn aborted(cx: &Context) -> CaseResult {
     leave(cx, node)?;
     ended(&answers[0], Errno::ETIMEDOUT, HL_WAIT_CS_STATUS_TIMEDOUT)?;
     ended(&answers[1], Errno::EIO, HL_WAIT_CS_STATUS_ABORTED)?;
-    check(hard_resets(cx)? > resets, "the device was reset")
+    was_reset(cx, resets)
 }
 
 fn faulty(cx: &Context) -> CaseResult {

@@ -17,6 +17,9 @@ use uapi::accel;
 /// A reset takes seconds: the driver sleeps, firmware is loaded again.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// The driver prints a line between the end of a reset and the count of it.
+const SOON: Duration = Duration::from_secs(5);
+
 /// What the driver says about a reset that was asked for.
 pub const LOG: &[&str] = &["Hard-Reset requested through sysfs"];
 
@@ -30,7 +33,8 @@ pub fn cases() -> Vec<Case> {
     cases.into_iter().map(|case| case.resets(1).logs(LOG).budget(90)).collect()
 }
 
-fn status(node: &Node) -> CaseResult<u32> {
+/// State of the device (HL_INFO_DEVICE_STATUS).
+pub fn status(node: &Node) -> CaseResult<u32> {
     Ok(ask::<accel::hl_info_device_status>(node)?.status)
 }
 
@@ -62,9 +66,16 @@ pub fn done(node: &Node) -> CaseResult {
     }
 }
 
-/// Hard resets since the driver was loaded.
+/// Hard resets since the driver was loaded. One that ends is counted after the device is operational
+/// again (`device.c: hl_device_reset`): what a reset makes of the count is asked of [`counted`].
 pub fn resets(node: &Node) -> CaseResult<u32> {
     Ok(ask::<accel::hl_info_reset_count>(node)?.hard_reset_cnt)
+}
+
+/// Fails unless so many hard resets are counted, now or in a moment.
+#[track_caller]
+pub fn counted(node: &Node, count: u32) -> CaseResult {
+    wait::equal("hard resets", SOON, || resets(node), count)
 }
 
 fn walk(cx: &Context) -> CaseResult {
@@ -76,7 +87,7 @@ fn walk(cx: &Context) -> CaseResult {
     let seen = during(cx, &node);
     done(&node)?;
     seen?;
-    equal("hard_reset_cnt", resets(&node)?, before + 1)?;
+    counted(&node, before + 1)?;
     equal("hard_reset_cnt in sysfs", files::number(cx, "hard_reset_cnt")?, u64::from(before) + 1)?;
     // What firmware reported before the reset is kept in the sum only.
     let sum = ask_words(&node, accel::HL_INFO_HW_EVENTS_AGGREGATE, words)?;

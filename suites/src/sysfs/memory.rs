@@ -34,7 +34,7 @@ fn resets(cx: &Context) -> CaseResult {
         reset::start(cx)?;
         reset::done(&node)
     })?;
-    equal("hard resets", reset::resets(&node)?, before + RESETS)
+    reset::counted(&node, before + RESETS)
 }
 
 fn nodes(cx: &Context) -> CaseResult {

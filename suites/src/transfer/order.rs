@@ -4,8 +4,8 @@
 
 use super::{Host, fence, places, same};
 use crate::common::files;
-use crate::common::submit::{Card, Held, hard_resets, operational};
-use case::{Case, CaseResult, Context, Stop, check, equal, succeed};
+use crate::common::submit::{Card, Held, counted, hard_resets, operational};
+use case::{Case, CaseResult, Context, Stop, check, succeed};
 use device::sync::Compare;
 use device::{CsRequest, Program, SyncManager};
 use hw::Generation;
@@ -265,6 +265,6 @@ fn reset(cx: &Context) -> CaseResult {
             .map_err(|stop| stop.request(&status))?;
     }
     operational(cx)?;
-    equal("hard resets", hard_resets(cx)?, before + 1)?;
+    counted(cx, before + 1)?;
     chain(cx)
 }

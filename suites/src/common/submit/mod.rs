@@ -19,7 +19,7 @@ pub use held::Held;
 pub use job::Job;
 pub use listings::Listings;
 pub use refused::Rejection;
-pub use reset::{hard_resets, operational};
+pub use reset::{counted, hard_resets, operational};
 pub use signals::Beside;
 
 use super::typed::{compute, generation};
