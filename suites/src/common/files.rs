@@ -39,6 +39,11 @@ pub fn read(path: &Path) -> CaseResult<String> {
     Ok(text.strip_suffix('\n').map(str::to_string).unwrap_or(text))
 }
 
+/// The text without its newline; some of the driver's files hand out the zero behind it, too.
+pub fn trimmed(text: &str) -> &str {
+    text.trim_end_matches(['\0', '\n'])
+}
+
 /// Writes a file with one write.
 pub fn write(path: &Path, text: &str) -> CaseResult {
     std::fs::write(path, text)

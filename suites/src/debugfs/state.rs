@@ -4,6 +4,7 @@
 
 use super::folder;
 use crate::common::buffer::Buffer;
+use crate::common::files::trimmed;
 use crate::common::node::Node;
 use crate::common::submit::{Card, Held, PATIENCE};
 use crate::common::wait;
@@ -135,8 +136,7 @@ fn meanwhile(cx: &Context) -> CaseResult {
 
 /// How many packets of an opcode firmware answered.
 fn packets(cx: &Context, opcode: u16) -> CaseResult<u64> {
-    let seen = cx.model()?.seen()?.cpu_packets;
-    Ok(seen.iter().find(|(known, _)| *known == opcode).map_or(0, |(_, count)| *count))
+    Ok(cx.model()?.seen()?.answered(opcode))
 }
 
 /// Firmware is told to leave the bus alone. Firmware that sets up the windows of the card is told
@@ -187,9 +187,8 @@ fn stops(cx: &Context) -> CaseResult {
         reset::done(&node)?;
         reset::counted(&node, before + count)
     };
-    // The driver hands out the zero behind the text, too.
     let read = || -> CaseResult<String> {
-        Ok(succeed("read", files.text("stop_on_err"))?.trim_end_matches(['\0', '\n']).to_string())
+        Ok(trimmed(&succeed("read", files.text("stop_on_err"))?).to_string())
     };
     let first = read()?;
     change(&files, "0", 1)?;

@@ -10,7 +10,8 @@
 
 use crate::common::beside::Child;
 use crate::common::node::Node;
-use crate::common::{files, wait};
+use crate::common::unbound::Unbound;
+use crate::common::wait;
 use crate::info::call::{Request, ask};
 use crate::open::works;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
@@ -18,15 +19,11 @@ use control::Asics;
 use device::open::{receive_fd, send_fd};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use std::path::Path;
 use std::time::Duration;
 use uapi::accel::{
     DRM_IOCTL_HL_CB, HL_DEVICE_STATUS_IN_DEVICE_CREATION, HL_INFO_DEVICE_STATUS,
     hl_info_device_status,
 };
-
-/// Where drivers are bound to devices and unbound.
-const DRIVER: &str = "/sys/bus/pci/drivers/habanalabs";
 
 /// CPUCP_PACKET_MAX_POWER_SET (`cpucp_if.h`).
 const MAX_POWER_SET: u16 = 21;
@@ -68,14 +65,6 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-fn bind(cx: &Context) -> CaseResult {
-    files::write(&Path::new(DRIVER).join("bind"), &files::pci_name(cx)?)
-}
-
-fn unbind(cx: &Context) -> CaseResult {
-    files::write(&Path::new(DRIVER).join("unbind"), &files::pci_name(cx)?)
-}
-
 /// The control node, as soon as there is one.
 fn appears(cx: &Context) -> CaseResult<Node> {
     match wait::until(LIMIT, || Ok(Node::try_control(cx).ok()))? {
@@ -87,10 +76,10 @@ fn appears(cx: &Context) -> CaseResult<Node> {
 /// The nodes are there before the driver has set the power limit (`device.c: hl_device_init`); as
 /// long as firmware does not answer that, the state is there to be seen.
 fn created(cx: &Context) -> CaseResult {
-    unbind(cx)?;
+    let unbound = Unbound::new(cx)?;
     cx.model()?.order(control::Request::HoldCpuAt { opcode: MAX_POWER_SET })?;
     let (seen, bound) = std::thread::scope(|scope| {
-        let binder = scope.spawn(|| bind(cx));
+        let binder = scope.spawn(|| unbound.bind());
         let seen = appears(cx).and_then(|node| {
             let answer: hl_info_device_status = ask(&node)?;
             equal("status", answer.status, HL_DEVICE_STATUS_IN_DEVICE_CREATION)
@@ -101,7 +90,7 @@ fn created(cx: &Context) -> CaseResult {
     });
     bound.map_err(|_| Stop::Broken("a thread panicked".into()))??;
     seen?;
-    works(&appears(cx)?)
+    works(&Node::control(cx)?)
 }
 
 /// A node that a process opened which is no more.
@@ -122,7 +111,7 @@ fn orphan(cx: &Context, open: fn(&Context) -> Result<Node, Errno>) -> CaseResult
 fn removed(cx: &Context) -> CaseResult {
     let node = orphan(cx, Node::try_control)?;
     works(&node)?;
-    unbind(cx)?;
+    let unbound = Unbound::new(cx)?;
     let gone = !cx.at.control.exists();
     let answers = [
         Request::new(HL_INFO_DEVICE_STATUS, 0, 0).sent(&node),
@@ -130,29 +119,29 @@ fn removed(cx: &Context) -> CaseResult {
         node.ioctl(0, 0),
     ];
     let closed = node.close();
-    bind(cx)?;
+    unbound.bind()?;
     check(gone, "the node is gone with the device")?;
     for answer in answers {
         errno("an ioctl of a device that is gone", answer, Errno::ENODEV)?;
     }
     check(closed == Ok(()), "the file can be closed")?;
-    works(&appears(cx)?)
+    works(&Node::control(cx)?)
 }
 
 fn user_removed(cx: &Context) -> CaseResult {
     let node = orphan(cx, Node::try_compute)?;
     let user = node.typed()?;
     let buffer = succeed("CREATE", user.create_cb(4096, 0))?;
-    unbind(cx)?;
+    let unbound = Unbound::new(cx)?;
     let asked = Request::new(HL_INFO_DEVICE_STATUS, 0, 0).sent(&node);
     let mapped = buffer.map().map(drop);
     // The buffer ended with the device.
     std::mem::forget(buffer);
     drop(user);
     let closed = node.close();
-    bind(cx)?;
+    unbound.bind()?;
     errno("an ioctl of a device that is gone", asked, Errno::ENODEV)?;
     errno("mmap of a device that is gone", mapped, Errno::ENODEV)?;
     check(closed == Ok(()), "the file can be closed")?;
-    works(&appears(cx)?)
+    works(&Node::control(cx)?)
 }

@@ -118,10 +118,7 @@ fn unknown(cx: &Context) -> CaseResult {
 /// Firmware is asked first: that it answered is wasted, and nothing is lost by it.
 fn unwritable(cx: &Context) -> CaseResult {
     let node = Node::control(cx)?;
-    let asked = || -> CaseResult<u64> {
-        let seen = cx.model()?.seen()?.cpu_packets;
-        Ok(seen.iter().find(|(opcode, _)| *opcode == GENERIC_PACKET).map_or(0, |(_, n)| *n))
-    };
+    let asked = || -> CaseResult<u64> { Ok(cx.model()?.seen()?.answered(GENERIC_PACKET)) };
     let mut buffer = Buffer::new(4096)?;
     let early = buffer.before_end(4095);
     for (count, pointer) in (1..).zip([buffer.forbidden(), early, KERNEL_ADDRESS, 0]) {

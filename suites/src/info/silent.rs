@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// CPUCP_PACKET_TEST, which is what a heartbeat sends (`cpucp_if.h`).
-const HEARTBEAT_PACKET: u16 = 18;
+pub(in crate::info) const HEARTBEAT_PACKET: u16 = 18;
 
 /// Sizes of requests that use firmware's pool up, from the largest to its smallest chunk
 /// (`gaudi.c: gaudi_alloc_cpu_accessible_dma_mem`).
@@ -164,10 +164,7 @@ fn lost(cx: &Context) -> CaseResult {
 
 /// Waits until a heartbeat was answered: the next one is 10 s away.
 pub(in crate::info) fn after_a_heartbeat(cx: &Context) -> CaseResult {
-    let count = || -> CaseResult<u64> {
-        let seen = cx.model()?.seen()?.cpu_packets;
-        Ok(seen.iter().find(|(opcode, _)| *opcode == HEARTBEAT_PACKET).map_or(0, |(_, n)| *n))
-    };
+    let count = || -> CaseResult<u64> { Ok(cx.model()?.seen()?.answered(HEARTBEAT_PACKET)) };
     let before = count()?;
     match wait::until(LIMIT, || Ok((count()? > before).then_some(())))? {
         Some(()) => Ok(()),

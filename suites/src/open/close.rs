@@ -6,7 +6,8 @@ use crate::common::eventfd::{eventfd, eventfd_id};
 use crate::common::leak::{Rounds, cache_stays};
 use crate::common::node::Node;
 use crate::info::call::Request;
-use case::{Case, CaseResult, Context, check, succeed};
+use case::{Case, CaseResult, Context, Stop, check, succeed};
+use nix::errno::Errno;
 use std::os::fd::{AsFd, AsRawFd};
 use uapi::accel::HL_INFO_REGISTER_EVENTFD;
 
@@ -21,7 +22,10 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new("open/close/gives_back_a_registered_eventfd", &["OPEN-025"], registered)
             .budget(60),
-        Case::new("open/close/gives_back_its_process_id", &["OPEN-016"], process_ids).budget(120),
+        Case::new("open/close/gives_back_its_process_id", &["OPEN-016"], |cx| {
+            process_ids(cx, THREADS, Node::try_compute)
+        })
+        .budget(120),
     ]
 }
 
@@ -42,15 +46,19 @@ fn registered(cx: &Context) -> CaseResult {
     works(&Node::compute(cx)?)
 }
 
-/// Every thread has a `struct pid` of its own, which an open holds and a close gives back.
-fn process_ids(cx: &Context) -> CaseResult {
-    cache_stays("pid", Rounds::new(1, THREADS), || {
-        let user = std::thread::scope(|scope| {
-            scope.spawn(|| Node::try_compute(cx).and_then(Node::close)).join()
-        });
+/// Every thread has a `struct pid` of its own, which an open holds and a close gives back
+/// (`device.c: hpriv_release`, `hl_device_release_ctrl`).
+pub(super) fn process_ids(
+    cx: &Context,
+    threads: u32,
+    open: fn(&Context) -> Result<Node, Errno>,
+) -> CaseResult {
+    cache_stays("pid", Rounds::new(1, threads), || {
+        let user =
+            std::thread::scope(|scope| scope.spawn(|| open(cx).and_then(Node::close)).join());
         match user {
             Ok(result) => succeed("open and close", result),
-            Err(_) => Err(case::Stop::Broken("a thread panicked".into())),
+            Err(_) => Err(Stop::Broken("a thread panicked".into())),
         }
     })
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! The control node has as many users as like (`habanalabs_drv.c: hl_device_open_ctrl`).
 
+use super::close::process_ids;
 use super::compute::works;
 use crate::common::files::Disabled;
-use crate::common::leak::{Rounds, cache_stays};
 use crate::common::node::Node;
-use case::{Case, CaseResult, Context, Stop, errno, succeed};
+use case::{Case, CaseResult, Context, errno, succeed};
 use nix::errno::Errno;
 
 /// Users at once.
@@ -25,8 +25,10 @@ pub fn cases() -> Vec<Case> {
             drop(off);
             works(&Node::control(cx)?)
         }),
-        Case::new("open/control/close_gives_back_its_process_id", &["OPEN-027"], process_ids)
-            .budget(60),
+        Case::new("open/control/close_gives_back_its_process_id", &["OPEN-027"], |cx| {
+            process_ids(cx, THREADS, Node::try_control)
+        })
+        .budget(60),
     ];
     let mut cases: Vec<_> = cases.into_iter().map(Case::control_only).collect();
     cases.push(Case::new("open/control/works_beside_the_compute_node", &["OPEN-027"], |cx| {
@@ -65,18 +67,4 @@ fn any_order(cx: &Context) -> CaseResult {
         later.iter().try_for_each(works)?;
     }
     works(&Node::control(cx)?)
-}
-
-/// Every thread has a `struct pid` of its own, which an open holds and a close gives back
-/// (`device.c: hl_device_release_ctrl`).
-fn process_ids(cx: &Context) -> CaseResult {
-    cache_stays("pid", Rounds::new(1, THREADS), || {
-        let user = std::thread::scope(|scope| {
-            scope.spawn(|| Node::try_control(cx).and_then(Node::close)).join()
-        });
-        match user {
-            Ok(result) => succeed("open and close", result),
-            Err(_) => Err(Stop::Broken("a thread panicked".into())),
-        }
-    })
 }

@@ -15,7 +15,7 @@ use device::CsRequest;
 use nix::errno::Errno;
 use std::mem::ManuallyDrop;
 use std::time::Duration;
-use uapi::accel::{self, hl_info_device_status, hl_open_stats_info};
+use uapi::accel::{self, hl_open_stats_info};
 
 /// How long the driver may take for anything here.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -71,10 +71,6 @@ pub fn cases() -> Vec<Case> {
         .model()
         .budget(90),
     ]
-}
-
-fn status(node: &Node) -> CaseResult<u32> {
-    Ok(ask::<hl_info_device_status>(node)?.status)
 }
 
 /// Command buffers, one of them mapped and unmapped again, and a buffer of timestamps.
@@ -156,7 +152,7 @@ fn needs_reset(cx: &Context) -> CaseResult {
     card.submit(&CsRequest::execute([job.chunk()]).custom_timeout(1))?;
     std::mem::forget(job);
     let needed = wait::until(LIMIT, || {
-        Ok((status(&control)? == accel::HL_DEVICE_STATUS_NEEDS_RESET).then_some(()))
+        Ok((reset::status(&control)? == accel::HL_DEVICE_STATUS_NEEDS_RESET).then_some(()))
     })?;
     // The driver holds on to the submission while it writes down the state of all sync objects.
     wait::until(LIMIT, || Ok((files::read(&dump)? != dumped).then_some(())))?;
@@ -232,7 +228,7 @@ fn recovering(cx: &Context) -> CaseResult {
     let (seen, closed) = std::thread::scope(|scope| {
         let closer = scope.spawn(|| node.close());
         let seen = wait::until(LIMIT, || {
-            let now = status(&control)?;
+            let now = reset::status(&control)?;
             Ok((now != accel::HL_DEVICE_STATUS_OPERATIONAL).then_some(now))
         })
         .and_then(|status| {

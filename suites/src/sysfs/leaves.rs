@@ -98,7 +98,7 @@ fn boot_error(asic: Asic) -> u64 {
 }
 
 /// CPU_BOOT_ERR_ENABLED and CPU_BOOT_ERR_DRAM_INIT_FAIL (`hl_boot_if.h`).
-const DRAM_FAILED: u32 = 1 << 31 | 1;
+pub(super) const DRAM_FAILED: u32 = 1 << 31 | 1;
 
 /// No node is made for a card whose firmware did not come up.
 fn sick(cx: &Context) -> CaseResult {

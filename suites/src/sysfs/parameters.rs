@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 //! Parameters of the module (habanalabs_drv.c: module_param, fixup_device_params).
 
+use super::leaves::DRAM_FAILED;
 use crate::common::node::Node;
 use crate::common::submit::{Card, Held};
 use crate::common::wait::{self, Ticks};
 use crate::common::{files, typed};
-use crate::info::call::ask;
 use crate::info::reset;
 use case::{Case, CaseResult, Context, check, equal, succeed};
 use control::Asic;
 use device::CsRequest;
 use device::sysfs::Attributes;
 use std::time::Duration;
-use uapi::accel::{self, hl_info_device_status};
+use uapi::accel;
 
 /// Where they are.
 const FOLDER: &str = "/sys/module/habanalabs/parameters";
@@ -28,11 +28,8 @@ const DEFAULTS: &[(&str, &str)] = &[
 const ROWS: &[&str] = &["PARAM-001", "PARAM-002", "PARAM-003", "PARAM-004"];
 const GIVEN_ROWS: &[&str] = &["PARAM-001", "PARAM-002", "PARAM-004"];
 
-/// CPU_BOOT_ERR_ENABLED and CPU_BOOT_ERR_DRAM_INIT_FAIL, with which no card is taken
-/// (`hl_boot_if.h`: CPU_BOOT_ERR_FATAL_MASK).
-const BOOT_ERROR: u32 = 1 << 31 | 1;
-
-/// What is given. The mask leaves that error out.
+/// What is given. The mask leaves out the error that the card reports, with which no card is taken
+/// otherwise (`hl_boot_if.h`: CPU_BOOT_ERR_FATAL_MASK).
 const GIVEN: &str = "timeout_locked=2 reset_on_lockup=0 boot_error_status_mask=0xfffffffffffffffe";
 const GIVEN_VALUES: &[(&str, &str)] = &[
     ("timeout_locked", "2"),
@@ -54,7 +51,7 @@ pub(super) fn cases() -> Vec<Case> {
         .control_only(),
         Case::new("sysfs/parameters/take_what_is_given", GIVEN_ROWS, given)
             .model()
-            .personality("reports_a_boot_error", |card| card.boot_error0 = BOOT_ERROR)
+            .personality("reports_a_boot_error", |card| card.boot_error0 = DRAM_FAILED)
             .module_parameters(GIVEN)
             .budget(120)
             .resets(1)
@@ -79,8 +76,7 @@ fn shown(cx: &Context, values: &[(&str, &str)], seconds: u64) -> CaseResult {
         equal(name, files.value(name), Ok((*value).to_string()))?;
     }
     let text = files::read(&files::debugfs(cx, "timeout_locked")?)?;
-    let number = text.trim_end_matches(['\0', '\n']);
-    equal("timeout_locked in debugfs", files::parse(number), Some(seconds))
+    equal("timeout_locked in debugfs", files::parse(files::trimmed(&text)), Some(seconds))
 }
 
 /// The card is there though it reports an error; a submission takes too long after the time that was
@@ -100,7 +96,7 @@ fn given(cx: &Context) -> CaseResult {
     // The close ends it.
     std::mem::forget(job);
     let needed = wait::until(Duration::from_secs(60), || {
-        let status = ask::<hl_info_device_status>(&control)?.status;
+        let status = reset::status(&control)?;
         Ok((status == accel::HL_DEVICE_STATUS_NEEDS_RESET).then_some(()))
     })?;
     let lasted = began.lasted(Duration::from_secs(2));

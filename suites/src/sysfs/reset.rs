@@ -8,7 +8,6 @@ use crate::common::submit::Card;
 use crate::common::victim::Victim;
 use crate::common::wait::{self, Ticks};
 use crate::common::{files, typed};
-use crate::info::call::ask;
 use crate::info::reset;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::{Asic, Request};
@@ -16,7 +15,7 @@ use device::Errno;
 use std::path::Path;
 use std::sync::Barrier;
 use std::time::Duration;
-use uapi::accel::{self, hl_info_device_status};
+use uapi::accel;
 
 /// How long anything here may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -43,10 +42,6 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("sysfs/pci_reset/ends_in_a_hard_reset", &["EVT-024"], function).resets(1),
     ];
     cases.into_iter().map(|case| case.control_only().budget(120)).collect()
-}
-
-fn status(node: &Node) -> CaseResult<u32> {
-    Ok(ask::<hl_info_device_status>(node)?.status)
 }
 
 /// The device works for a next user.
@@ -81,7 +76,7 @@ fn meanwhile(cx: &Context) -> CaseResult {
     for _ in 0..3 {
         reset::start(cx)?;
     }
-    equal("status", status(&control)?, accel::HL_DEVICE_STATUS_IN_RESET)?;
+    equal("status", reset::status(&control)?, accel::HL_DEVICE_STATUS_IN_RESET)?;
     reset::done(&control)?;
     reset::counted(&control, before + 1)?;
     let ready = Barrier::new(2);
@@ -117,7 +112,7 @@ fn busy(cx: &Context) -> CaseResult {
     let begun = wait::until(LIMIT, || Ok((cx.model()?.seen()?.hard_resets > 0).then_some(())))?;
     cx.model()?.order(Request::Poke { offset: tensor_core(cx.asic()), value: 0 })?;
     let ended = wait::until(LIMIT, || {
-        let now = status(&control)?;
+        let now = reset::status(&control)?;
         Ok((now != accel::HL_DEVICE_STATUS_IN_RESET).then_some(now))
     })?;
     let text = files::attribute(cx, "status")?;
@@ -143,7 +138,7 @@ fn function(cx: &Context) -> CaseResult {
     files::write(&cx.at.pci.join("reset_method"), "flr")?;
     files::write(&cx.at.pci.join("reset"), "1")?;
     // A card that nobody resets would be reset for its lost heartbeat, seconds later.
-    let begun = status(&control)? == accel::HL_DEVICE_STATUS_IN_RESET;
+    let begun = reset::status(&control)? == accel::HL_DEVICE_STATUS_IN_RESET;
     check(
         begun || reset::resets(&control)? > before,
         "the reset begins with that of the function",

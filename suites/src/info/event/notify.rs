@@ -4,7 +4,7 @@
 
 use super::{LIMIT, handled, heat, id, post};
 use crate::common::buffer::Buffer;
-use crate::common::eventfd::eventfd;
+use crate::common::eventfd::{eventfd, signals};
 use crate::common::node::Node;
 use crate::info::call::Request;
 use crate::info::eventfd::{events, number, register_fd, unregister};
@@ -12,8 +12,6 @@ use crate::info::reset;
 use case::{Case, CaseResult, Context, check, equal, errno, fail, succeed};
 use control::Asic;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::os::fd::AsFd;
 use uapi::accel::{HL_INFO_GET_EVENTS, HL_NOTIFIER_EVENT_USER_ENGINE_ERR as USER_ENGINE_ERR};
 
 /// The cases.
@@ -99,10 +97,7 @@ fn signalled(cx: &Context) -> CaseResult {
     equal("reading the eventfd before", event.read(), Err(Errno::EAGAIN))?;
     for hardware in heat(cx.asic()) {
         post(cx, &node, hardware)?;
-        let mut files = [PollFd::new(event.as_fd(), PollFlags::POLLIN)];
-        let timeout = PollTimeout::try_from(LIMIT).unwrap_or(PollTimeout::MAX);
-        equal("files that are ready", succeed("poll", poll(&mut files, timeout))?, 1)?;
-        equal("signals", event.read(), Ok(1))?;
+        equal("signals", signals(&event, LIMIT)?, 1)?;
         equal("events", events(&node)?, USER_ENGINE_ERR)?;
     }
     equal("reading the eventfd afterwards", event.read(), Err(Errno::EAGAIN))

@@ -7,7 +7,7 @@
 use super::captured::{poke, post_fault, post_razwi};
 use super::opcode::{LOWER, TPC0_QUEUE};
 use super::{heat, id, post, raise};
-use crate::common::eventfd::eventfd;
+use crate::common::eventfd::{eventfd, signals};
 use crate::common::node::Node;
 use crate::common::submit::{Beside, Card, PATIENCE_US, operational};
 use crate::common::victim::Victim;
@@ -15,22 +15,17 @@ use crate::common::wait::{self, Ticks};
 use crate::common::{files, typed};
 use crate::info::call::ask;
 use crate::info::reset;
-use crate::info::silent::after_a_heartbeat;
+use crate::info::silent::{HEARTBEAT_PACKET, after_a_heartbeat};
 use case::{Case, CaseResult, Context, check, equal, succeed};
 use control::{Asic, Asics, Request};
 use hw::qman;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
-use std::os::fd::AsFd;
 use std::time::Duration;
 use uapi::accel::*;
 
 /// A heartbeat is due after 10 s at most, and given up after 10 s.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// CPUCP_PACKET_TEST, which is what a heartbeat sends (`cpucp_if.h`).
-const HEARTBEAT_PACKET: u16 = 18;
 
 /// A kind of event.
 struct Told {
@@ -172,14 +167,6 @@ const FATAL: &[&str] = &[
 
 const WATCHED: &[&str] = &["EVT-022"];
 
-/// Signals of an eventfd, once there are some.
-fn signals(event: &EventFd) -> CaseResult<u64> {
-    let mut files = [PollFd::new(event.as_fd(), PollFlags::POLLIN)];
-    let timeout = PollTimeout::try_from(LIMIT).unwrap_or(PollTimeout::MAX);
-    equal("files that are ready", succeed("poll", poll(&mut files, timeout))?, 1)?;
-    succeed("reading the eventfd", event.read())
-}
-
 fn tells(cx: &Context, told: &Told) -> CaseResult {
     let control = Node::control(cx)?;
     let before = reset::resets(&control)?;
@@ -187,7 +174,7 @@ fn tells(cx: &Context, told: &Told) -> CaseResult {
     let event = eventfd()?;
     succeed("REGISTER_EVENTFD", card.node.register_eventfd(&event))?;
     let mask = (told.raise)(&card, &control)?;
-    equal("signals", signals(&event)?, 1)?;
+    equal("signals", signals(&event, LIMIT)?, 1)?;
     equal("events", card.node.take_events(), Ok(mask))?;
     equal("events again", card.node.take_events(), Ok(0))?;
     equal("reading the eventfd again", event.read(), Err(Errno::EAGAIN))?;
@@ -237,8 +224,7 @@ fn asserted(card: &Card<'_>, control: &Node) -> CaseResult {
     let info: hl_info_hw_ip_info = ask(control)?;
     let program = card.program().message(crate::wait::DOORBELL, info.tpc_interrupt_id.into());
     let job = card.job(card.upload(0), &program)?;
-    let counter = device::Pages::new(8)
-        .map_err(|why| case::Stop::Broken(format!("no memory to wait on: {why}")))?;
+    let counter = typed::need("memory to wait on", device::Pages::new(8))?;
     counter.write(0, &[0; 8]);
     let first = info.first_available_interrupt_id.into();
     let wait = device::WaitRequest::interrupt(first, counter.pointer(0).address(), 1, PATIENCE_US);
@@ -420,7 +406,7 @@ fn twice(cx: &Context) -> CaseResult {
         }
     }
     let ended = wait::until(LIMIT, || {
-        let now = ask::<hl_info_device_status>(&control)?.status;
+        let now = reset::status(&control)?;
         Ok((now != HL_DEVICE_STATUS_IN_RESET).then_some(now))
     })?;
     let opened = Node::try_compute(cx).map(drop);
