@@ -25,7 +25,7 @@ const FAULT: Duration = Duration::from_secs(1);
 /// Lets the `_ONCE` warnings warn again (`kernel/panic.c: register_warn_debugfs`), so that a case
 /// is told of its own and not only the first one that runs into it.
 const WARN_AGAIN: &str = "/sys/kernel/debug/clear_warn_once";
-/// Time that the driver has to drop the references of a closed file.
+/// Time that the driver has to drop the references of a closed file, and to count a reset.
 const RELEASE: Duration = Duration::from_secs(5);
 
 /// The machine that cases run on.
@@ -235,8 +235,11 @@ impl Session<'_> {
         around.faults = faults(&news.entries, case.kernel_log);
         let taint = Taint::read(&self.machine.taint).unwrap_or_default();
         around.taint = taint.since(before.taint);
-        let now = self.machine.found.as_ref().and_then(Found::hard_resets);
-        around.resets = before.resets.zip(now).map(|(before, now)| now.saturating_sub(before));
+        if let (Some(found), Some(before)) = (&self.machine.found, before.resets) {
+            let patience =
+                if faulted { Duration::ZERO } else { self.settings.clocks.scaled(RELEASE) };
+            around.resets = settle::resets(found, before, &news.entries, case.resets, patience);
+        }
         (around, news)
     }
 

@@ -6,7 +6,7 @@
 //! it has said everything. A device whose status does not change while the kernel logs nothing is
 //! taken for lost.
 
-use crate::kmsg::KernelLog;
+use crate::kmsg::{Entry, KernelLog};
 use crate::locate::Found;
 use crate::wait::until;
 use std::collections::BTreeSet;
@@ -75,6 +75,29 @@ pub fn settle(
     })
 }
 
+/// What the driver logs when a hard reset has ended (`device.c: hl_device_reset`).
+const ENDED: &str = "Successfully finished resetting";
+
+/// Hard resets since a count. The driver counts one only after the device is operational again and a
+/// line of it is logged (`device.c: hl_device_reset`), so what is logged or declared is waited for.
+/// A driver that was loaded anew counts from zero.
+pub fn resets(
+    found: &Found,
+    before: u32,
+    news: &[Entry],
+    declared: u32,
+    patience: Duration,
+) -> Option<u32> {
+    let logged = news.iter().filter(|entry| entry.text.contains(ENDED)).count();
+    let due = declared.max(u32::try_from(logged).unwrap_or(u32::MAX));
+    let mut now = None;
+    until(patience, || {
+        now = found.hard_resets();
+        now.is_none_or(|now| now < before || now - before >= due)
+    });
+    now.map(|now| now.saturating_sub(before))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +121,32 @@ mod tests {
             debugfs: None,
         };
         (found, KernelLog::open(&folder.join("kmsg")).unwrap())
+    }
+
+    #[test]
+    fn a_reset_may_be_counted_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let (found, _log) = played(folder.path(), "Operational\n");
+        let count = folder.path().join("hard_reset_cnt");
+        let entry = |text: &str| Entry { level: 6, sequence: 1, text: text.into() };
+        let soon = Duration::from_secs(20);
+        let logged = [entry("habanalabs 0000:01:00.0: Successfully finished resetting the device")];
+        assert_eq!(resets(&found, 2, &logged, 0, soon), None, "no attribute");
+        for (news, declared) in [(&logged[..], 0), (&[], 1), (&logged, 1)] {
+            fs::write(&count, "2\n").unwrap();
+            let late = std::thread::scope(|scope| {
+                let waits = scope.spawn(|| resets(&found, 2, news, declared, soon));
+                std::thread::yield_now();
+                fs::write(folder.path().join("new"), "3\n").unwrap();
+                fs::rename(folder.path().join("new"), &count).unwrap();
+                waits.join().unwrap()
+            });
+            assert_eq!(late, Some(1));
+        }
+        assert_eq!(resets(&found, 3, &[], 0, soon), Some(0), "none is waited for");
+        assert_eq!(resets(&found, 2, &[], 0, soon), Some(1), "one that nobody declared");
+        assert_eq!(resets(&found, 9, &[], 1, soon), Some(0), "a driver that was loaded anew");
+        assert_eq!(resets(&found, 3, &[], 1, Duration::ZERO), Some(0), "one that never came");
     }
 
     fn patience(still: u64) -> Patience {
