@@ -12,21 +12,25 @@ use crate::common::beside::Child;
 use crate::common::node::Node;
 use crate::common::unbound::Unbound;
 use crate::common::wait;
-use crate::info::call::{Request, ask};
+use crate::info::call::Request;
+use crate::info::reset;
 use crate::open::works;
-use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
+use case::{Case, CaseResult, Context, Stop, check, equal, errno, fail, succeed};
 use control::Asics;
 use device::open::{receive_fd, send_fd};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uapi::accel::{
-    DRM_IOCTL_HL_CB, HL_DEVICE_STATUS_IN_DEVICE_CREATION, HL_INFO_DEVICE_STATUS,
-    hl_info_device_status,
+    DRM_IOCTL_HL_CB, HL_DEVICE_STATUS_IN_DEVICE_CREATION, HL_DEVICE_STATUS_OPERATIONAL,
+    HL_INFO_DEVICE_STATUS,
 };
 
 /// CPUCP_PACKET_MAX_POWER_SET (`cpucp_if.h`).
 const MAX_POWER_SET: u16 = 21;
+
+/// Binds in search of a state that lasts some milliseconds.
+const ROUNDS: u32 = 10;
 
 /// How long a device may take to come back.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -62,6 +66,15 @@ pub fn cases() -> Vec<Case> {
         .on(Asics::GAUDI)
         .own_guest()
         .budget(120),
+        Case::new(
+            "info/device_status/is_creation_when_it_is_met_before_the_device_is_ready",
+            &["INFO-DEVICE_STATUS-010"],
+            met,
+        )
+        .control_only()
+        .on(Asics::GAUDI2)
+        .own_guest()
+        .budget(120),
     ]
 }
 
@@ -69,7 +82,7 @@ pub fn cases() -> Vec<Case> {
 fn appears(cx: &Context) -> CaseResult<Node> {
     match wait::until(LIMIT, || Ok(Node::try_control(cx).ok()))? {
         Some(node) => Ok(node),
-        None => case::fail(format!("no control node {LIMIT:?} after the device was bound")),
+        None => fail(format!("no control node {LIMIT:?} after the device was bound")),
     }
 }
 
@@ -81,8 +94,7 @@ fn created(cx: &Context) -> CaseResult {
     let (seen, bound) = std::thread::scope(|scope| {
         let binder = scope.spawn(|| unbound.bind());
         let seen = appears(cx).and_then(|node| {
-            let answer: hl_info_device_status = ask(&node)?;
-            equal("status", answer.status, HL_DEVICE_STATUS_IN_DEVICE_CREATION)
+            equal("status", reset::status(&node)?, HL_DEVICE_STATUS_IN_DEVICE_CREATION)
         });
         let released =
             cx.model().and_then(|mut model| Ok(model.order(control::Request::ReleaseCpu)?));
@@ -91,6 +103,40 @@ fn created(cx: &Context) -> CaseResult {
     bound.map_err(|_| Stop::Broken("a thread panicked".into()))??;
     seen?;
     works(&Node::control(cx)?)
+}
+
+/// Nothing holds the state here, which lasts some milliseconds: it is looked for bind after bind.
+fn met(cx: &Context) -> CaseResult {
+    for _ in 0..ROUNDS {
+        let unbound = Unbound::new(cx)?;
+        let (seen, bound) = std::thread::scope(|scope| {
+            let binder = scope.spawn(|| unbound.bind());
+            (states(cx), binder.join())
+        });
+        bound.map_err(|_| Stop::Broken("a thread panicked".into()))??;
+        let seen = seen?;
+        equal("the last state", seen.last(), Some(&HL_DEVICE_STATUS_OPERATIONAL))?;
+        match &seen[..seen.len() - 1] {
+            [] => {}
+            [HL_DEVICE_STATUS_IN_DEVICE_CREATION] => return Ok(()),
+            other => return fail(format!("the states before are {other:?}")),
+        }
+    }
+    fail(format!("none of {ROUNDS} binds shows a device that is not ready yet"))
+}
+
+/// The states of a device that is bound, one after the other, from its first node on.
+fn states(cx: &Context) -> CaseResult<Vec<u32>> {
+    let end = Instant::now() + LIMIT;
+    let mut states = Vec::new();
+    while states.last() != Some(&HL_DEVICE_STATUS_OPERATIONAL) && Instant::now() < end {
+        let Ok(node) = Node::try_control(cx) else { continue };
+        let state = reset::status(&node)?;
+        if states.last() != Some(&state) {
+            states.push(state);
+        }
+    }
+    Ok(states)
 }
 
 /// A node that a process opened which is no more.

@@ -5,6 +5,7 @@
 
 use super::compute::works;
 use crate::common::node::Node;
+use crate::common::submit::Beside;
 use crate::common::typed::generation;
 use crate::common::window::Window;
 use crate::common::{files, wait};
@@ -12,6 +13,7 @@ use crate::info::call::ask;
 use crate::info::reset;
 use case::{Case, CaseResult, Context, Stop, check, equal, errno, succeed};
 use control::{Asics, Request};
+use hw::memory::map;
 use nix::errno::Errno;
 use std::time::{Duration, Instant};
 use uapi::accel::{self, hl_open_stats_info};
@@ -31,6 +33,11 @@ const DMA_CHANNELS: u64 = 8;
 /// How long a held release is watched; the driver gives a job of its own one second
 /// (`habanalabs.h: HL_DEVICE_TIMEOUT_USEC`).
 const WATCHED: Duration = Duration::from_millis(250);
+
+/// mmDCORE0_EDMA0_QM_GLBL_CFG1 from CFG base and, in CP_STOP, the bit of stream 0, by which the
+/// driver's own packets go (`dcore0_edma0_qm_regs.h`, `dcore0_edma0_qm_masks.h`).
+const EDMA0_CONFIG: u64 = 0x41c_a004;
+const STOP_STREAM_0: u32 = 1 << 9;
 
 /// How long anything here may take to begin.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -66,7 +73,13 @@ pub fn cases() -> Vec<Case> {
             .on(Asics::GAUDI2),
     ];
     let scrubs = scrubs.into_iter().map(|case| case.module_parameters("memory_scrub=1"));
-    of_gaudi.chain(scrubs).map(|case| case.budget(60)).collect()
+    let of_gaudi2 = [Case::new(
+        "open/compute/is_refused_while_a_scrub_waits_for_an_engine",
+        &["OPEN-007"],
+        stopped,
+    )
+    .on(Asics::GAUDI2)];
+    of_gaudi.chain(of_gaudi2).chain(scrubs).map(|case| case.budget(60)).collect()
 }
 
 fn stats(node: &Node) -> CaseResult<hl_open_stats_info> {
@@ -209,6 +222,23 @@ fn scrubbing(cx: &Context) -> CaseResult {
     });
     seen?;
     scrub.map_err(|_| Stop::Broken("a thread panicked".into()))??;
+    works(&Node::compute(cx)?)
+}
+
+/// One of the queue managers that scrub is stopped, so the driver waits for it: one second at most
+/// (`gaudi2.c: gaudi2_memset_device_memory`).
+fn stopped(cx: &Context) -> CaseResult {
+    let switch = files::debugfs(cx, "memory_scrub")?;
+    let (window, config) = (Window::new(cx)?, map(generation(cx)).cfg_base + EDMA0_CONFIG);
+    window.write(config, STOP_STREAM_0)?;
+    let (opened, scrub) = std::thread::scope(|scope| -> CaseResult<_> {
+        let scrub = Beside::start(scope, || files::write(&switch, "1"))?;
+        let opened = scrub.asleep_in(libc::SYS_write).map(|()| Node::try_compute(cx).map(drop));
+        window.write(config, 0)?;
+        Ok((opened?, scrub.join()?))
+    })?;
+    errno("open during a scrub", opened, Errno::EAGAIN)?;
+    scrub?;
     works(&Node::compute(cx)?)
 }
 

@@ -38,8 +38,13 @@ impl<'scope, T: Send + 'scope> Beside<'scope, T> {
 
     /// Waits until it sleeps in an ioctl.
     pub fn asleep(&self) -> CaseResult {
+        self.asleep_in(libc::SYS_ioctl)
+    }
+
+    /// Waits until it sleeps in this system call.
+    pub fn asleep_in(&self, call: i64) -> CaseResult {
         let path = format!("/proc/self/task/{}/syscall", self.thread);
-        let number = format!("{} ", libc::SYS_ioctl);
+        let number = format!("{call} ");
         let asleep = wait::until(LIMIT, || {
             if self.handle.is_finished() {
                 return Ok(Some(()));
