@@ -19,6 +19,8 @@ mod silent;
 mod state;
 pub mod table;
 
+pub(crate) use event::fault_is_kept;
+
 use case::Case;
 use control::Personality;
 

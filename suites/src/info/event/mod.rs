@@ -11,6 +11,7 @@ mod opcode;
 mod throttle;
 mod told;
 
+pub(crate) use captured::fault_is_kept;
 pub(super) use captured::whole_or_nothing;
 
 use super::call::{ask, ask_words};
