@@ -9,6 +9,7 @@ use device::cs::CsAnswer;
 use device::{CsRequest, Errno, Node};
 use hw::Generation;
 use hw::sync::{INCREMENT, VALUE};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) fn cases() -> Vec<Case> {
     let unreserve = &["Cannot unreserve signals", "failed to unreserve"];
@@ -38,8 +39,15 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("cs/encapsulated/a_stage_with_an_unknown_handle_is_refused", STAGE, stage)
             .on(Asics::GAUDI)
             .logs(&["encaps handle id", "Failed to submit CS"]),
-        Case::new("cs/encapsulated/a_wait_for_what_is_gone_is_nothing", &["CS-ENCAP-013"], gone)
-            .on(Asics::GAUDI),
+        Case::new("cs/encapsulated/a_wait_for_what_is_gone_is_nothing", &["CS-ENCAP-013"], gone),
+        Case::new(
+            "cs/encapsulated/are_given_back_while_others_look_for_them",
+            LOOKED_AT,
+            looked_at,
+        )
+        .own_guest()
+        .budget(60)
+        .logs(&["exceed max reserved signals"]),
         Case::new("cs/encapsulated/waits_race_with_the_end", &["CS-ENCAP-013"], race)
             .on(Asics::GAUDI)
             .budget(60),
@@ -54,6 +62,7 @@ const GIVEN_BACK: &[&str] = &["CS-ENCAP-001", "CS-ENCAP-008"];
 const NO_QUEUE: &[&str] = &["CS-ENCAP-003", "CS-ENCAP-004"];
 const FULL: &[&str] = &["CS-ENCAP-006"];
 const OFFSETS: &[&str] = &["CS-ENCAP-012", "CS-STAGED-001"];
+const LOOKED_AT: &[&str] = &["CS-ENCAP-008", "CS-ENCAP-013"];
 const STAGE: &[&str] = &["CS-ENCAP-011"];
 /// Where a sync object ends (habanalabs.h: HL_MAX_SOB_VAL).
 const END: u32 = 1 << 15;
@@ -265,17 +274,58 @@ fn stage(cx: &Context) -> CaseResult {
 
 fn gone(cx: &Context) -> CaseResult {
     let card = Card::open(cx)?;
-    let reserved = reserve(&card, card.upload(0), 1)?;
-    let job = signalling(&card, &reserved, 1)?;
-    let request = CsRequest::first_stage_encapsulated([job.chunk()], reserved.reservation())
-        .flags(uapi::accel::HL_CS_FLAGS_STAGED_SUBMISSION_LAST);
-    let sequence = card.submit(&request)?;
+    let sequence = match card.chip {
+        Generation::Gaudi => {
+            let reserved = reserve(&card, card.upload(0), 1)?;
+            let job = signalling(&card, &reserved, 1)?;
+            let request =
+                CsRequest::first_stage_encapsulated([job.chunk()], reserved.reservation())
+                    .flags(uapi::accel::HL_CS_FLAGS_STAGED_SUBMISSION_LAST);
+            card.submit(&request)?
+        }
+        // Which takes no stages (gaudi.c alone sets supports_staged_submission).
+        Generation::Gaudi2 => card.start(&card.nop(card.upload(0))?)?,
+    };
     card.finish(sequence)?;
     for gone in [sequence, sequence + 5, 0] {
         let request = CsRequest::wait_encapsulated(card.download(0), gone, 1);
         equal("sequence number of a wait for nothing", card.submit(&request)?, u64::MAX)?;
     }
     card.still_runs(card.download(0))
+}
+
+/// A reservation that no submission uses has this sequence number, so a wait can name it.
+const UNUSED: u64 = u64::MAX;
+/// Reservations that are given back beside a wait that names them.
+const GIVEN: u32 = 20_000;
+
+/// Who waits holds on to the reservation as long as its request is looked at; the offset is past
+/// its end.
+fn looked_at(cx: &Context) -> CaseResult {
+    let card = Card::open(cx)?;
+    let (card, done) = (&card, AtomicBool::new(false));
+    std::thread::scope(|scope| -> CaseResult {
+        let looking = Beside::start(scope, || -> CaseResult {
+            let request = CsRequest::wait_encapsulated(card.download(0), UNUSED, 99);
+            while !done.load(Ordering::Relaxed) {
+                // Nothing there, or an offset past the end.
+                let result = card.node.cs(&request).result;
+                check(matches!(result, Ok(()) | Err(Errno::EINVAL)), "nothing or EINVAL")
+                    .map_err(|stop| stop.request(&result))?;
+            }
+            Ok(())
+        })?;
+        let refused = (0..GIVEN).filter(|_| {
+            let reserved = card.node.cs(&CsRequest::reserve_signals(card.upload(0), 3));
+            let given = CsRequest::unreserve_signals(reserved.reservation());
+            reserved.result.is_err() || card.node.cs(&given).result.is_err()
+        });
+        let refused = refused.count();
+        done.store(true, Ordering::Relaxed);
+        looking.join()??;
+        equal("reservations that are not made or not given back", refused, 0)
+    })?;
+    card.still_runs(card.upload(0))
 }
 
 const ROUNDS: u32 = 300;

@@ -116,6 +116,10 @@ fn cpu(cx: &Context) -> CaseResult {
         let chunk = Chunk { queue, ..job.chunk() }.flags(flags);
         card.rejects(&CsRequest::execute([chunk]), Rejection::invalid(Errno::EINVAL))?;
     }
+    // A buffer that the queue could take, behind a job that all is well with.
+    let buffer = succeed("CREATE", card.node.create_cb(4096, 0))?;
+    let chunk = Chunk::job(queue, buffer.handle(), 64);
+    card.rejects(&CsRequest::execute([job.chunk(), chunk]), Rejection::invalid(Errno::EINVAL))?;
     card.run(&job).map(drop)
 }
 
